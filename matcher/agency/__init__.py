@@ -1,0 +1,1 @@
+"""The agency's side: clear text and the linkage key live here and leave only as tokens."""

@@ -1,0 +1,210 @@
+"""The one exception tree. A class's docstring is the advice shown to whoever has to act on it.
+
+No message may hold a token, a key or a field value: it names a place (row, column, option) and a reason.
+`REASON` is the matching value of `matcher.v1.ErrorReason`; `matcher/service/status.py` turns it into a status.
+"""
+
+from typing import ClassVar
+
+
+class MatcherError(Exception):
+    """Something is wrong that you can put right; the message says what and where."""
+
+    REASON: ClassVar[str] = "ERROR_REASON_INTERNAL"
+
+    def advice(self) -> str:
+        """What the operator should do next: the first paragraph of the class's docstring."""
+        return " ".join((self.__doc__ or "").split("\n\n")[0].split())
+
+
+# -- what an operator configures --------------------------------------------------------------------------------
+
+
+class ConfigError(MatcherError):
+    """Correct every problem listed, then start again: nothing was started."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(f"{source}: " + "; ".join(problems))
+
+
+class KeyFileError(MatcherError):
+    """Give the key file to its owner alone (chmod 600), or make a new one with `matcher keygen`."""
+
+
+class ModelFileError(MatcherError):
+    """Use a model file made by `matcher train` for the scheme in use, and not changed since."""
+
+
+# -- what an agency sends ---------------------------------------------------------------------------------------
+
+
+class InputFileError(MatcherError):
+    """Correct the file or the column map; `matcher validate FILE` lists what it finds."""
+
+
+class BatchError(MatcherError):
+    """The batch was refused whole and nothing of it was stored; correct it and send it again."""
+
+
+class WrongStrideError(BatchError):
+    """A column's length is not its record count times its width; build the batch for the scheme GetScheme returns."""
+
+    REASON = "ERROR_REASON_WRONG_STRIDE"
+
+
+class BadTokenError(BatchError):
+    """A block token that is marked present is all zeros; check the tokeniser against the published test vectors."""
+
+    REASON = "ERROR_REASON_BAD_TOKEN"
+
+
+class FloodingTokenError(BatchError):
+    """One block token stands on too many rows of one batch; look for a placeholder value in the file."""
+
+    REASON = "ERROR_REASON_FLOODING_TOKEN"
+
+
+class DuplicateAliasError(BatchError):
+    """One alias names two records of one batch; put all variants of a record under one record."""
+
+    REASON = "ERROR_REASON_DUPLICATE_ALIAS"
+
+
+class BadDayError(BatchError):
+    """An observed day lies outside 1900-01-01 to tomorrow; check how the file writes dates."""
+
+    REASON = "ERROR_REASON_BAD_DAY"
+
+
+class OversizeBatchError(BatchError):
+    """Send fewer records in a batch: GetScheme tells the most that are taken."""
+
+    REASON = "ERROR_REASON_OVERSIZE_BATCH"
+
+
+class SchemeMismatchError(BatchError):
+    """Fetch the scheme again (GetScheme) and tokenise with the version the matcher uses."""
+
+    REASON = "ERROR_REASON_SCHEME_MISMATCH"
+
+
+class UnknownEpochError(BatchError):
+    """Tokenise with the linkage key of the epoch GetScheme returns."""
+
+    REASON = "ERROR_REASON_UNKNOWN_EPOCH"
+
+
+class OffsetGapError(BatchError):
+    """Send from the offset named in the reply: records between are missing."""
+
+    REASON = "ERROR_REASON_OFFSET_GAP"
+
+    def __init__(self, expected: int) -> None:
+        self.expected = expected
+        super().__init__(f"the feed is committed through offset {expected}; resume there")
+
+
+class OffsetCommittedError(BatchError):
+    """These offsets are stored already; resume at the offset named in the reply."""
+
+    REASON = "ERROR_REASON_OFFSET_COMMITTED"
+
+    def __init__(self, expected: int) -> None:
+        self.expected = expected
+        super().__init__(f"the feed is committed through offset {expected}; resume there")
+
+
+class RequestReusedError(BatchError):
+    """A request_id names one request for ever; use a new one for different content."""
+
+    REASON = "ERROR_REASON_REQUEST_REUSED"
+
+
+class InvalidArgumentError(MatcherError):
+    """Correct the field the message names; the contract states its size and range."""
+
+    REASON = "ERROR_REASON_INVALID_ARGUMENT"
+
+
+# -- who may do what --------------------------------------------------------------------------------------------
+
+
+class PermissionDeniedError(MatcherError):
+    """This certificate may not do this; ask the operator which role the caller should have."""
+
+    REASON = "ERROR_REASON_PERMISSION_DENIED"
+
+
+class UnknownCallerError(MatcherError):
+    """The certificate's URI name is not in the matcher's configuration; ask the operator to add or renew it."""
+
+    REASON = "ERROR_REASON_UNKNOWN_CALLER"
+
+
+# -- what a coordinator asks ------------------------------------------------------------------------------------
+
+
+class NotFoundError(MatcherError):
+    """There is no such alert, case or possible match (any more); list the current ones."""
+
+    REASON = "ERROR_REASON_NOT_FOUND"
+
+
+class AcknowledgeAheadError(MatcherError):
+    """Acknowledge only what was received: the log does not reach that sequence yet."""
+
+    REASON = "ERROR_REASON_ACKNOWLEDGE_AHEAD"
+
+
+class ConsumerFencedError(MatcherError):
+    """A newer connection of the same consumer took over; stop this one, or give it a name of its own."""
+
+    REASON = "ERROR_REASON_CONSUMER_FENCED"
+
+
+class GreenAndBlueRequiredError(MatcherError):
+    """A decision needs a health and a police participant present; record it when both were there."""
+
+    REASON = "ERROR_REASON_GREEN_AND_BLUE_REQUIRED"
+
+
+class CaseStateError(MatcherError):
+    """The case is not in a state that allows this; GetCase tells its state."""
+
+    REASON = "ERROR_REASON_CASE_STATE"
+
+
+# -- what the machine does --------------------------------------------------------------------------------------
+
+
+class StoreFullError(MatcherError):
+    """The disk is full: free space and send again. Everything acknowledged is kept."""
+
+    REASON = "ERROR_REASON_STORE_FULL"
+
+
+class StoreError(MatcherError):
+    """The database cannot be used; restore a backup, or see docs/operations.md."""
+
+    REASON = "ERROR_REASON_STORE_UNAVAILABLE"
+
+
+# -- what a client meets ----------------------------------------------------------------------------------------
+
+
+class WrongKeyError(MatcherError):
+    """The linkage key is not the one the other agencies use: compare key files before sending anything."""
+
+
+class SealError(MatcherError):
+    """The sealed reference does not open with this key; check which coordinator key the agencies have pinned."""
+
+
+class RemoteError(MatcherError):
+    """The matcher refused the call; `reason` says why and the contract says what to do."""
+
+    def __init__(self, reason: str, message: str, metadata: dict[str, str]) -> None:
+        self.reason = reason
+        self.metadata = metadata
+        super().__init__(f"{reason}: {message}")

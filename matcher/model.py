@@ -1,0 +1,204 @@
+"""The nouns that cross a package boundary. Arrays are little endian and C-contiguous.
+
+Nothing here prints an alias, a token or a sealed reference: those fields are left out of every repr.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESTRICTED = 1
+"""Bit of a record's flags: it never alerts automatically."""
+UNKNOWN_DAY = -1
+"""An observed day that is not known; other days count from 1970-01-01."""
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class TokenBatch:
+    """Token records in columns: N records, R rows (their variants), P passes, W bytes an encoding, S bytes a seal."""
+
+    epoch: int
+    aliases: NDArray[np.uint8]
+    """(N, 16)."""
+    row_records: NDArray[np.uint32]
+    """(R,), ascending, each of 0 to N - 1."""
+    field_masks: NDArray[np.uint16]
+    """(R,), bit i: field i is present."""
+    pass_masks: NDArray[np.uint16]
+    """(R,), bit p: the row has a block in pass p."""
+    block_tokens: NDArray[np.uint8]
+    """(R, P, 16), zero where the pass is absent."""
+    encodings: NDArray[np.uint8]
+    """(R, P, W), zero where the pass is absent."""
+    observed_days: NDArray[np.int32]
+    """(N,), days since 1970-01-01 or `UNKNOWN_DAY`."""
+    flags: NDArray[np.uint8]
+    """(N,), see `RESTRICTED`."""
+    encapsulation: bytes
+    """HPKE encapsulation of the batch's sealing key, 80 bytes."""
+    sealed: NDArray[np.uint8]
+    """(N, S)."""
+
+    @property
+    def record_count(self) -> int:
+        """N."""
+        return len(self.aliases)
+
+    @property
+    def row_count(self) -> int:
+        """R."""
+        return len(self.row_records)
+
+
+class FrameKind(IntEnum):
+    """What a frame of the commit log holds."""
+
+    RECORDS = 1
+    CONTACTS = 2
+    REMOVALS = 3
+    ANSWER = 4
+    """A reviewer's answer to a possible match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One committed batch. `frame_id` counts commits from 1; `payload` is packed by `matcher.frame`."""
+
+    frame_id: int
+    agency: str
+    kind: FrameKind
+    epoch: int
+    payload: bytes = field(repr=False)
+    committed_at: int
+    """Seconds since 1970-01-01 UTC."""
+
+
+class Decision(IntEnum):
+    """What a match weight means; NON_MATCH pairs are never kept."""
+
+    NON_MATCH = 0
+    POSSIBLE_MATCH = 1
+    MATCH = 2
+
+
+class Resolution(IntEnum):
+    """A reviewer's answer to a possible match."""
+
+    SAME_PERSON = 1
+    DIFFERENT_PEOPLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reviewer's answer about two records (left < right); it holds until `expires_at`, 0 for ever."""
+
+    left: int
+    right: int
+    resolution: Resolution
+    reviewer: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Links:
+    """Scored pairs of records, left < right, ordered by (left, right), each pair once."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    """Match weight in bits, prior included."""
+
+    @classmethod
+    def empty(cls) -> "Links":
+        """No pairs."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+class AlertKind(IntEnum):
+    """Numbers as in the contract."""
+
+    KNOWN_TO_TWO = 1
+    FURTHER_AGENCY = 2
+    ESCALATION = 3
+    NO_LONGER_IDENTIFIED = 4
+    WITHDRAWN = 5
+    MERGED = 6
+
+
+class ConfidenceBand(IntEnum):
+    """Numbers as in the contract; bounds on the match probability of a person's weakest link."""
+
+    UNSPECIFIED = 0
+    MODERATE = 1
+    HIGH = 2
+    VERY_HIGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMember:
+    """One record of an alerted person."""
+
+    record: int
+    agency: str
+    sector: str
+    alias: bytes = field(repr=False)
+    encapsulation: bytes = field(repr=False)
+    sealed: bytes = field(repr=False)
+    observed_day: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One entry of the alert log."""
+
+    sequence: int
+    alert_id: bytes
+    kind: AlertKind
+    person_id: bytes
+    agencies: tuple[str, ...]
+    """Sorted; those the person is known to, even if a member was erased since."""
+    members: tuple[AlertMember, ...]
+    confidence: ConfidenceBand
+    health_present: bool
+    police_present: bool
+    surviving_person_id: bytes
+    """For MERGED, else empty."""
+    rule_version: str
+    raised_at: int
+    """Seconds since 1970-01-01 UTC."""
+
+
+class Patch(NamedTuple):
+    """Bytes to write over part of a stored frame's payload: an erasure or a newer observed day."""
+
+    frame_id: int
+    position: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class MatchOutcome:
+    """Everything that matching some frames changed; a store writes it in one transaction or not at all."""
+
+    matched_through: int
+    """Last frame matched."""
+    record_numbers: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    """By frame: the number given to each record of it, -1 where it is gone since. Replaces what is stored."""
+    links: Links = field(default_factory=Links.empty)
+    """New pairs; they replace pairs of the same records."""
+    gone: list[int] = field(default_factory=list)
+    """Records removed: their links, answers and alert memberships are deleted."""
+    unlinked: list[int] = field(default_factory=list)
+    """Records that came anew with other tokens: their links are deleted before `links` are written."""
+    patches: list[Patch] = field(default_factory=list)
+    emptied: list[int] = field(default_factory=list)
+    """Frames of which nothing is needed any more: their payload is dropped."""
+    answers: list[Answer] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)

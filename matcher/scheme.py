@@ -1,0 +1,155 @@
+"""The linkage scheme: the public treaty on how a record becomes tokens.
+
+Everything here is public and must be the same at every agency: which fields there are, how many bits each has, which
+passes make the blocks, which normalisation applies. Its digest is compared before anything is sent. The secret part,
+the linkage key, is not here; how the two make tokens is normative in `docs/token-scheme.md`.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from matcher.errors import ConfigError
+
+SIGNATURE_BITS = 256
+"""One-bit MinHashes made of a field; a block picks a field's `bits` of them."""
+ENCODING_WORD_BITS = 32
+TOKEN_BYTES = 16
+ALIAS_BYTES = 16
+SEALED_TEXT_BYTES = 96
+"""Plain text of a sealed reference: two lengths, the reference, the note, zero padding."""
+SEALED_BYTES = SEALED_TEXT_BYTES + 16
+ENCAPSULATION_BYTES = 80
+"""An X25519 HPKE encapsulation (32) around a sealed 32-byte batch key (32 + 16)."""
+NORMALISATION_VERSION = 1
+
+
+class Kind(StrEnum):
+    """How a field's canonical value is broken into elements (`matcher/agency/elements.py`)."""
+
+    NAME = "name"
+    YEAR = "year"
+    MONTH_DAY = "month-day"
+    CATEGORY = "category"
+    POSTCODE = "postcode"
+    TEXT = "text"
+    IDENTIFIER = "identifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One encoded field.
+
+    `comparison` names the evidence it belongs to: of fields that share a comparison only the better one counts, since
+    they say the same thing (an address and its postcode). `vetoes`: two present and different values forbid a person.
+    """
+
+    name: str
+    kind: Kind
+    bits: int
+    comparison: str
+    vetoes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One way of making blocks: records whose `parts` all agree share a block (`matcher/blocking/passes.py`)."""
+
+    name: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkageScheme:
+    """Fields and passes, in wire order."""
+
+    name: str
+    fields: tuple[Field, ...]
+    passes: tuple[Pass, ...]
+    identifier_column: str
+    checks_uk: bool
+    normalisation_version: int = NORMALISATION_VERSION
+
+    def __post_init__(self) -> None:
+        if any(field.bits % ENCODING_WORD_BITS or not 0 < field.bits <= SIGNATURE_BITS for field in self.fields):
+            raise ConfigError(self.name, [f"bits must be a multiple of 32, at most {SIGNATURE_BITS}"])
+        if len(self.fields) > 16 or len(self.passes) > 16:
+            raise ConfigError(self.name, ["at most 16 fields and 16 passes fit the masks"])
+
+    @property
+    def encoding_bytes(self) -> int:
+        """Bytes of one encoding: all fields of a row under one block."""
+        return sum(field.bits for field in self.fields) // 8
+
+    @property
+    def comparisons(self) -> tuple[str, ...]:
+        """Names of the comparisons, in order of their first field."""
+        return tuple(dict.fromkeys(field.comparison for field in self.fields))
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON: 32 bytes, equal if and only if the schemes are."""
+        return hashlib.sha256(self.to_json().encode()).digest()
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces, ASCII."""
+        return json.dumps(asdict(self) | {"signature_bits": SIGNATURE_BITS}, sort_keys=True, separators=(",", ":"))
+
+
+def _fields(identifier: str, *, identifier_vetoes: bool) -> tuple[Field, ...]:
+    return (
+        Field("forename", Kind.NAME, 96, "forename"),
+        Field("surname", Kind.NAME, 96, "surname"),
+        Field("year", Kind.YEAR, 32, "year"),
+        Field("month_day", Kind.MONTH_DAY, 64, "month_day"),
+        Field("sex", Kind.CATEGORY, 32, "sex"),
+        Field("postcode", Kind.POSTCODE, 64, "residence"),
+        Field("address", Kind.TEXT, 64, "residence"),
+        Field(identifier, Kind.IDENTIFIER, 64, "identifier", vetoes=identifier_vetoes),
+    )
+
+
+def _passes(identifier: str, area: str) -> tuple[Pass, ...]:
+    return (
+        Pass("surname-sound year month", ("soundex(surname)", "year", "month")),
+        Pass("birth-date surname-initial", ("year", "month", "day", "initial(surname)")),
+        Pass("birth-date forename-initial", ("year", "month", "day", "initial(forename)")),
+        Pass("name-sounds year", ("soundex(forename)", "soundex(surname)", "year")),
+        Pass("area year forename-initial", (area, "year", "initial(forename)")),
+        Pass("identifier", (identifier,)),
+        Pass(
+            "name-metaphones day-month-either-way",
+            ("metaphone(forename)", "metaphone(surname)", "unordered(day,month)"),
+        ),
+        Pass("postcode forename-start", ("postcode", "start(forename)")),
+        Pass(
+            "forename-sound day month surname-initial",
+            ("soundex(forename)", "day", "month", "initial(surname)"),
+        ),
+    )
+
+
+UK_PERSON_V1 = LinkageScheme(
+    name="uk-person-v1",
+    fields=_fields("nhs_number", identifier_vetoes=True),
+    passes=_passes("nhs_number", "sector(postcode)"),
+    identifier_column="nhs_number",
+    checks_uk=True,
+)
+GENERIC_PERSON_V1 = LinkageScheme(
+    name="generic-person-v1",
+    fields=_fields("identifier", identifier_vetoes=False),
+    passes=_passes("identifier", "postcode"),
+    identifier_column="identifier",
+    checks_uk=False,
+)
+SCHEMES: dict[str, LinkageScheme] = {scheme.name: scheme for scheme in (UK_PERSON_V1, GENERIC_PERSON_V1)}
+
+
+def scheme_named(name: str) -> LinkageScheme:
+    """The shipped scheme of that name; `ConfigError` names the ones there are."""
+    try:
+        return SCHEMES[name]
+    except KeyError:
+        raise ConfigError("scheme", [f"unknown scheme; choose one of {', '.join(SCHEMES)}"]) from None

@@ -1,0 +1,125 @@
+"""The promises of a store.
+
+Frames are a commit-ordered log: every input (records, contacts, removals, reviewers' answers) becomes one frame, in one
+transaction, before it is acknowledged. Matching reads frames in order and writes all it changed, and how far it got, in
+one transaction. So memory can be rebuilt from a store at any moment, and a crash loses nothing acknowledged.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.model import Alert, Answer, Frame, FrameKind, Links, MatchOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedFrame:
+    """A matched RECORDS frame and the number of each of its records, -1 where it is gone."""
+
+    frame: Frame
+    record_numbers: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """How one agency's input stands."""
+
+    agency: str
+    last_committed_at: int
+    """Seconds since 1970-01-01 UTC of the agency's last frame."""
+
+
+class Store(Protocol):
+    """Safe to call from several threads. Every write is durable when the method returns (the memory store: never)."""
+
+    # -- identity of the database --------------------------------------------------------------------------------
+
+    @property
+    def database_id(self) -> bytes:
+        """16 random bytes drawn when the database was made; names derived from it mean nothing elsewhere."""
+
+    def bind(self, setting: str, value: str) -> None:
+        """Remember what the database was made for (scheme digest, model digest). `StoreError` if it was bound to
+        another value before: what is stored cannot be read with this one."""
+
+    def close(self) -> None:
+        """Release the files. Later calls raise `StoreError`."""
+
+    # -- input ---------------------------------------------------------------------------------------------------
+
+    def next_offset(self, agency: str, feed_id: str) -> int:
+        """Offset of the feed's next record, 0 for a feed never seen."""
+
+    def append(
+        self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int
+    ) -> int:
+        """Commit a RECORDS frame of `count` records to a feed; the feed's next offset.
+
+        `OffsetCommittedError` if `first_offset` lies before it, `OffsetGapError` if beyond; nothing is written then."""
+
+    def submit(
+        self,
+        agency: str,
+        request_id: str,
+        kind: FrameKind,
+        epoch: int,
+        payload: bytes,
+        content: bytes,
+        now: int,
+    ) -> None:
+        """Commit a frame outside any feed. `content` is a digest of the request: a repeat of (agency, request_id) with
+        the same content writes nothing, with other content raises `RequestReusedError`."""
+
+    # -- matching ------------------------------------------------------------------------------------------------
+
+    @property
+    def committed_through(self) -> int:
+        """Last frame committed, 0 at first."""
+
+    @property
+    def matched_through(self) -> int:
+        """Last frame matched, 0 at first."""
+
+    def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
+        """The next frames of the log, in order, at most `limit`."""
+
+    def commit_matching(self, outcome: MatchOutcome) -> None:
+        """Write an outcome in one transaction. Its alerts must continue the log's sequence (`ValueError` if not)."""
+
+    def matched_frames(self) -> Iterator[MatchedFrame]:
+        """All matched RECORDS frames not emptied, in order: what the index is rebuilt from."""
+
+    def read_payload(self, frame_id: int, position: int, size: int) -> bytes:
+        """Part of a frame's payload. `StoreError` if there is no such part."""
+
+    def links(self) -> Links:
+        """All links, ordered by (left, right)."""
+
+    def answers(self) -> list[Answer]:
+        """All reviewers' answers, ordered by (left, right); the last answer about a pair stands."""
+
+    # -- alerts --------------------------------------------------------------------------------------------------
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last alert, 0 at first."""
+
+    def alerts_after(self, sequence: int, limit: int) -> list[Alert]:
+        """The next alerts of the log, in order, at most `limit`, members ordered as raised; without members gone."""
+
+    def alert(self, alert_id: bytes) -> Alert:
+        """One alert. `NotFoundError`."""
+
+    def mark(self, consumer: str) -> int:
+        """Sequence the consumer acknowledged through, 0 for a new one."""
+
+    def acknowledge(self, consumer: str, through_sequence: int) -> int:
+        """Move the consumer's mark forward and return it; `AcknowledgeAheadError` beyond the log."""
+
+    # -- operation -----------------------------------------------------------------------------------------------
+
+    def feed_states(self) -> list[FeedState]:
+        """Every agency that ever sent something, by name."""
