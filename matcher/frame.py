@@ -69,6 +69,16 @@ class Layout:
         at = self.columns[column]
         return slice(at.position + number * at.stride, at.position + (number + 1) * at.stride)
 
+    def column_span(self, column: str) -> slice:
+        """Bytes of a whole column."""
+        at = self.columns[column]
+        return slice(at.position, at.position + at.stride * at.shape[0])
+
+    @property
+    def encapsulation_span(self) -> slice:
+        """Bytes of the batch's encapsulation."""
+        return slice(self.encapsulation_position, self.encapsulation_position + ENCAPSULATION_BYTES)
+
     def record_spans(self, record: int, rows: range) -> Iterator[slice]:
         """Every byte that says something about one record, whose rows are given; not its place in `row_records`."""
         for name, column in self.columns.items():
@@ -81,6 +91,8 @@ def _read_header(payload: bytes) -> tuple[FrameKind, tuple[int, int, int], tuple
     if len(payload) < _HEADER.size or payload[:4] != _MAGIC:
         raise StoreError("a stored frame is damaged")
     _, kind, passes, encoding_bytes, sealed_bytes, records, rows = _HEADER.unpack_from(payload)
+    if kind not in set(FrameKind):
+        raise StoreError("a stored frame is damaged")
     return FrameKind(kind), (passes, encoding_bytes, sealed_bytes), (records, rows)
 
 
@@ -111,9 +123,12 @@ def pack_aliases(kind: FrameKind, aliases: NDArray[np.uint8], days: NDArray[np.i
 
 
 def unpack_aliases(payload: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Aliases (n, 16) and days (n,); the days of a REMOVALS payload are empty."""
-    _, _, (count, _) = _read_header(payload)
+    """Aliases (n, 16) and days (n,); the days of a REMOVALS payload are empty. `StoreError` if it is damaged."""
+    kind, _, (count, _) = _read_header(payload)
     start = _HEADER.size
+    stride = {FrameKind.CONTACTS: ALIAS_BYTES + 4, FrameKind.REMOVALS: ALIAS_BYTES}.get(kind, 0)
+    if not stride or len(payload) != start + count * stride:
+        raise StoreError("a stored frame is damaged")
     aliases = np.frombuffer(payload, np.uint8, count * ALIAS_BYTES, start).reshape(count, ALIAS_BYTES)
     return aliases, np.frombuffer(payload, "<i4", -1, start + aliases.size)
 
@@ -126,8 +141,10 @@ def pack_answer(answer: Answer) -> bytes:
 
 
 def unpack_answer(payload: bytes) -> Answer:
-    """The answer of an ANSWER payload."""
-    _read_header(payload)
+    """The answer of an ANSWER payload; `StoreError` if it is damaged."""
+    kind, _, _ = _read_header(payload)
+    if kind != FrameKind.ANSWER or len(payload) < _HEADER.size + _ANSWER.size:
+        raise StoreError("a stored frame is damaged")
     left, right, resolution, expires_at = _ANSWER.unpack_from(payload, _HEADER.size)
     reviewer = payload[_HEADER.size + _ANSWER.size :].decode()
     return Answer(left, right, Resolution(resolution), reviewer, expires_at)

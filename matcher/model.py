@@ -53,6 +53,23 @@ class TokenBatch:
         return len(self.row_records)
 
 
+class Rows(NamedTuple):
+    """Columns of the block index, C rows of capacity: what a kernel needs to compare rows. Valid until the next insert."""
+
+    blocks: NDArray[np.int32]
+    """(C, P): block of the row in each pass, -1 if none."""
+    following: NDArray[np.int32]
+    """(C, P): next older row of that block, -1 at the end."""
+    encodings: NDArray[np.uint32]
+    """(C, P, W / 4)."""
+    field_masks: NDArray[np.uint16]
+    """(C,)."""
+    records: NDArray[np.int64]
+    """(C,): number of the row's record, -1 once removed."""
+    agencies: NDArray[np.int16]
+    """(C,): number of the agency that holds it."""
+
+
 class FrameKind(IntEnum):
     """What a frame of the commit log holds."""
 
@@ -175,6 +192,25 @@ class Alert:
     """Seconds since 1970-01-01 UTC."""
 
 
+class EvidenceBand(IntEnum):
+    """Numbers as in the contract."""
+
+    MISSING = 1
+    AGREE = 2
+    SIMILAR = 3
+    DIFFER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How one field compares, and what it contributed."""
+
+    field: str
+    band: EvidenceBand
+    weight: float
+    """Bits, rounded to a half."""
+
+
 class Patch(NamedTuple):
     """Bytes to write over part of a stored frame's payload: an erasure or a newer observed day."""
 
@@ -189,6 +225,8 @@ class MatchOutcome:
 
     matched_through: int
     """Last frame matched."""
+    next_record: int = 0
+    """Number the next new record will get."""
     record_numbers: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     """By frame: the number given to each record of it, -1 where it is gone since. Replaces what is stored."""
     links: Links = field(default_factory=Links.empty)

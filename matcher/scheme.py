@@ -41,14 +41,16 @@ class Kind(StrEnum):
 class Field:
     """One encoded field.
 
-    `comparison` names the evidence it belongs to: of fields that share a comparison only the better one counts, since
-    they say the same thing (an address and its postcode). `vetoes`: two present and different values forbid a person.
+    `comparison` names the evidence it belongs to. A comparison may have several alternatives, such as a name in its parts
+    or as a whole, an address or its postcode: they say the same thing, so only the best counts. Within one alternative
+    fields add up. `vetoes`: two present and different values forbid a person.
     """
 
     name: str
     kind: Kind
     bits: int
     comparison: str
+    alternative: str = ""
     vetoes: bool = False
 
 
@@ -83,9 +85,12 @@ class LinkageScheme:
         return sum(field.bits for field in self.fields) // 8
 
     @property
-    def comparisons(self) -> tuple[str, ...]:
-        """Names of the comparisons, in order of their first field."""
-        return tuple(dict.fromkeys(field.comparison for field in self.fields))
+    def alternatives(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """For each comparison, in order of its first field, its alternatives, each the numbers of its fields."""
+        found: dict[str, dict[str, list[int]]] = {}
+        for f, field in enumerate(self.fields):
+            found.setdefault(field.comparison, {}).setdefault(field.alternative, []).append(f)
+        return tuple(tuple(map(tuple, alternatives.values())) for alternatives in found.values())
 
     @property
     def digest(self) -> bytes:
@@ -99,48 +104,46 @@ class LinkageScheme:
 
 def _fields(identifier: str, *, identifier_vetoes: bool) -> tuple[Field, ...]:
     return (
-        Field("forename", Kind.NAME, 96, "forename"),
-        Field("surname", Kind.NAME, 96, "surname"),
+        Field("forename", Kind.NAME, 64, "name", "parts"),
+        Field("surname", Kind.NAME, 64, "name", "parts"),
+        Field("full_name", Kind.NAME, 64, "name", "whole"),
         Field("year", Kind.YEAR, 32, "year"),
         Field("month_day", Kind.MONTH_DAY, 64, "month_day"),
         Field("sex", Kind.CATEGORY, 32, "sex"),
-        Field("postcode", Kind.POSTCODE, 64, "residence"),
-        Field("address", Kind.TEXT, 64, "residence"),
+        Field("postcode", Kind.POSTCODE, 64, "residence", "postcode"),
+        Field("address", Kind.TEXT, 64, "residence", "address"),
         Field(identifier, Kind.IDENTIFIER, 64, "identifier", vetoes=identifier_vetoes),
     )
 
 
-def _passes(identifier: str, area: str) -> tuple[Pass, ...]:
+def _passes(identifier: str, district: str) -> tuple[Pass, ...]:
+    sounds = "unordered(soundex(forename),soundex(surname))"
     return (
         Pass("surname-sound year month", ("soundex(surname)", "year", "month")),
-        Pass("birth-date surname-initial", ("year", "month", "day", "initial(surname)")),
         Pass("birth-date forename-initial", ("year", "month", "day", "initial(forename)")),
-        Pass("name-sounds year", ("soundex(forename)", "soundex(surname)", "year")),
-        Pass("area year forename-initial", (area, "year", "initial(forename)")),
-        Pass("identifier", (identifier,)),
-        Pass(
-            "name-metaphones day-month-either-way",
-            ("metaphone(forename)", "metaphone(surname)", "unordered(day,month)"),
-        ),
+        Pass("birth-date house-number", ("year", "month", "day", "number(address)")),
+        Pass("birth-date district", ("year", "month", "day", district)),
+        Pass("name-sounds year", (sounds, "year")),
+        Pass("name-sounds district", (sounds, district)),
+        Pass("postcode surname-sound", ("postcode", "soundex(surname)")),
         Pass("postcode forename-start", ("postcode", "start(forename)")),
-        Pass(
-            "forename-sound day month surname-initial",
-            ("soundex(forename)", "day", "month", "initial(surname)"),
-        ),
+        Pass("house-number forename-start surname-sound", ("number(address)", "start(forename)", "soundex(surname)")),
+        Pass("metaphones day-month", ("unordered(metaphone(forename),metaphone(surname))", "unordered(day,month)")),
+        Pass("identifier", (identifier,)),
     )
 
 
 UK_PERSON_V1 = LinkageScheme(
     name="uk-person-v1",
     fields=_fields("nhs_number", identifier_vetoes=True),
-    passes=_passes("nhs_number", "sector(postcode)"),
+    passes=_passes("nhs_number", "district(postcode)"),
     identifier_column="nhs_number",
     checks_uk=True,
 )
 GENERIC_PERSON_V1 = LinkageScheme(
     name="generic-person-v1",
     fields=_fields("identifier", identifier_vetoes=False),
-    passes=_passes("identifier", "postcode"),
+    passes=_passes("identifier", "start(postcode)"),
     identifier_column="identifier",
     checks_uk=False,
 )

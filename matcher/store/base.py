@@ -25,7 +25,7 @@ class MatchedFrame:
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """How one agency's input stands."""
+    """How one agency's input stands. Reviewers' answers are no agency's input."""
 
     agency: str
     last_committed_at: int
@@ -51,12 +51,12 @@ class Store(Protocol):
     # -- input ---------------------------------------------------------------------------------------------------
 
     def next_offset(self, agency: str, feed_id: str) -> int:
-        """Offset of the feed's next record, 0 for a feed never seen."""
+        """Offset of the feed's next record, 0 for a feed never seen. Each agency's feed names are its own."""
 
     def append(
         self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int
     ) -> int:
-        """Commit a RECORDS frame of `count` records to a feed; the feed's next offset.
+        """Commit a RECORDS frame of `count` records (1 or more, else `ValueError`) to a feed; the feed's next offset.
 
         `OffsetCommittedError` if `first_offset` lies before it, `OffsetGapError` if beyond; nothing is written then."""
 
@@ -83,14 +83,26 @@ class Store(Protocol):
     def matched_through(self) -> int:
         """Last frame matched, 0 at first."""
 
+    @property
+    def next_record(self) -> int:
+        """Number the next new record will get, 0 at first: numbers of removed records are never given again."""
+
     def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
-        """The next frames of the log, in order, at most `limit`."""
+        """The next frames of the log, in order, at most `limit`. An emptied frame has an empty payload."""
 
     def commit_matching(self, outcome: MatchOutcome) -> None:
-        """Write an outcome in one transaction. Its alerts must continue the log's sequence (`ValueError` if not)."""
+        """Write an outcome in one transaction.
+
+        `ValueError`, and nothing is written, if it does not continue what is stored: `matched_through` goes back or
+        beyond the log, a frame named lies after it, numbers are given to a frame that holds no records (any more), a
+        patch reaches over its frame's end, left is not below right, alerts leave a gap or repeat an `alert_id`.
+
+        Order: patches, record numbers, emptied, unlinked, links, answers, alerts, gone. So a gone record leaves nothing
+        behind, not even what the same outcome says of it. `next_record` never moves back."""
 
     def matched_frames(self) -> Iterator[MatchedFrame]:
-        """All matched RECORDS frames not emptied, in order: what the index is rebuilt from."""
+        """All RECORDS frames that have record numbers and are not emptied, in order: what the index is rebuilt from.
+        Frames are read as the caller goes on; matching meanwhile may or may not show in those still to come."""
 
     def read_payload(self, frame_id: int, position: int, size: int) -> bytes:
         """Part of a frame's payload. `StoreError` if there is no such part."""

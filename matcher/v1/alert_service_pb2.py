@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ematcher/v1/alert_service.proto\x12\nmatcher.v1\"\x92\x01\n\x0b\x41lertMember\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x0e\n\x06sector\x18\x02 \x01(\t\x12\r\n\x05\x61lias\x18\x03 \x01(\x0c\x12\x15\n\rencapsulation\x18\x04 \x01(\x0c\x12\x18\n\x10sealed_reference\x18\x05 \x01(\x0c\x12\x14\n\x0cobserved_day\x18\x06 \x01(\x11\x12\r\n\x05\x65poch\x18\x07 \x01(\r\"\xb3\x02\n\x05\x41lert\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x10\n\x08\x61lert_id\x18\x02 \x01(\x0c\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.matcher.v1.AlertKind\x12\x11\n\tperson_id\x18\x04 \x01(\x0c\x12(\n\x07members\x18\x05 \x03(\x0b\x32\x17.matcher.v1.AlertMember\x12.\n\nconfidence\x18\x06 \x01(\x0e\x32\x1a.matcher.v1.ConfidenceBand\x12\x16\n\x0ehealth_present\x18\x07 \x01(\x08\x12\x16\n\x0epolice_present\x18\x08 \x01(\x08\x12\x1b\n\x13surviving_person_id\x18\t \x01(\x0c\x12\x14\n\x0crule_version\x18\n \x01(\t\x12\x11\n\traised_at\x18\x0b \x01(\x03\"V\n\x12WatchAlertsRequest\x12\x10\n\x08\x63onsumer\x18\x01 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"X\n\x13WatchAlertsResponse\x12\"\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x11.matcher.v1.AlertH\x00\x12\x14\n\ncheckpoint\x18\x02 \x01(\x04H\x00\x42\x07\n\x05\x65vent\"F\n\x18\x41\x63knowledgeAlertsRequest\x12\x10\n\x08\x63onsumer\x18\x01 \x01(\t\x12\x18\n\x10through_sequence\x18\x02 \x01(\x04\"5\n\x19\x41\x63knowledgeAlertsResponse\x12\x18\n\x10through_sequence\x18\x01 \x01(\x04\">\n\x11ListAlertsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\"E\n\x12ListAlertsResponse\x12!\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x11.matcher.v1.Alert\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\'\n\x13\x45xplainAlertRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\x0c\"V\n\x08\x45vidence\x12\x12\n\ncomparison\x18\x01 \x01(\t\x12&\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x18.matcher.v1.EvidenceBand\x12\x0e\n\x06weight\x18\x03 \x01(\x02\"\xde\x01\n\rExplainedLink\x12\x0f\n\x07\x61lias_l\x18\x01 \x01(\x0c\x12\x10\n\x08\x61gency_l\x18\x02 \x01(\t\x12\x0f\n\x07\x61lias_r\x18\x03 \x01(\x0c\x12\x10\n\x08\x61gency_r\x18\x04 \x01(\t\x12&\n\x08\x65vidence\x18\x05 \x03(\x0b\x32\x14.matcher.v1.Evidence\x12\r\n\x05prior\x18\x06 \x01(\x02\x12\x0e\n\x06weight\x18\x07 \x01(\x02\x12.\n\nconfidence\x18\x08 \x01(\x0e\x32\x1a.matcher.v1.ConfidenceBand\x12\x10\n\x08reviewed\x18\t \x01(\x08\"S\n\x14\x45xplainAlertResponse\x12\x11\n\tperson_id\x18\x01 \x01(\x0c\x12(\n\x05links\x18\x02 \x03(\x0b\x32\x19.matcher.v1.ExplainedLink\"P\n\x1aListPossibleMatchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x1f\n\x17\x61\x66ter_possible_match_id\x18\x02 \x01(\x0c\"v\n\rPossibleMatch\x12\x19\n\x11possible_match_id\x18\x01 \x01(\x0c\x12\x10\n\x08\x61gency_l\x18\x02 \x01(\t\x12\x10\n\x08\x61gency_r\x18\x03 \x01(\t\x12&\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x14.matcher.v1.Evidence\"`\n\x1bListPossibleMatchesResponse\x12\x33\n\x10possible_matches\x18\x01 \x03(\x0b\x32\x19.matcher.v1.PossibleMatch\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\x8a\x01\n\x1bResolvePossibleMatchRequest\x12\x19\n\x11possible_match_id\x18\x01 \x01(\x0c\x12*\n\nresolution\x18\x02 \x01(\x0e\x32\x16.matcher.v1.Resolution\x12\x10\n\x08reviewer\x18\x03 \x01(\t\x12\x12\n\nexpires_at\x18\x04 \x01(\x03\"\x1e\n\x1cResolvePossibleMatchResponse*\xd4\x01\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41LERT_KIND_KNOWN_TO_TWO\x10\x01\x12\x1d\n\x19\x41LERT_KIND_FURTHER_AGENCY\x10\x02\x12\x19\n\x15\x41LERT_KIND_ESCALATION\x10\x03\x12#\n\x1f\x41LERT_KIND_NO_LONGER_IDENTIFIED\x10\x04\x12\x18\n\x14\x41LERT_KIND_WITHDRAWN\x10\x05\x12\x15\n\x11\x41LERT_KIND_MERGED\x10\x06*\x88\x01\n\x0e\x43onfidenceBand\x12\x1f\n\x1b\x43ONFIDENCE_BAND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ONFIDENCE_BAND_MODERATE\x10\x01\x12\x18\n\x14\x43ONFIDENCE_BAND_HIGH\x10\x02\x12\x1d\n\x19\x43ONFIDENCE_BAND_VERY_HIGH\x10\x03*\x96\x01\n\x0c\x45videnceBand\x12\x1d\n\x19\x45VIDENCE_BAND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VIDENCE_BAND_MISSING\x10\x01\x12\x17\n\x13\x45VIDENCE_BAND_AGREE\x10\x02\x12\x19\n\x15\x45VIDENCE_BAND_SIMILAR\x10\x03\x12\x18\n\x14\x45VIDENCE_BAND_DIFFER\x10\x04*e\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x1a\n\x16RESOLUTION_SAME_PERSON\x10\x01\x12\x1f\n\x1bRESOLUTION_DIFFERENT_PEOPLE\x10\x02\x32\xb5\x04\n\x0c\x41lertService\x12P\n\x0bWatchAlerts\x12\x1e.matcher.v1.WatchAlertsRequest\x1a\x1f.matcher.v1.WatchAlertsResponse0\x01\x12`\n\x11\x41\x63knowledgeAlerts\x12$.matcher.v1.AcknowledgeAlertsRequest\x1a%.matcher.v1.AcknowledgeAlertsResponse\x12K\n\nListAlerts\x12\x1d.matcher.v1.ListAlertsRequest\x1a\x1e.matcher.v1.ListAlertsResponse\x12Q\n\x0c\x45xplainAlert\x12\x1f.matcher.v1.ExplainAlertRequest\x1a .matcher.v1.ExplainAlertResponse\x12\x66\n\x13ListPossibleMatches\x12&.matcher.v1.ListPossibleMatchesRequest\x1a\'.matcher.v1.ListPossibleMatchesResponse\x12i\n\x14ResolvePossibleMatch\x12\'.matcher.v1.ResolvePossibleMatchRequest\x1a(.matcher.v1.ResolvePossibleMatchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ematcher/v1/alert_service.proto\x12\nmatcher.v1\"\x92\x01\n\x0b\x41lertMember\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x0e\n\x06sector\x18\x02 \x01(\t\x12\r\n\x05\x61lias\x18\x03 \x01(\x0c\x12\x15\n\rencapsulation\x18\x04 \x01(\x0c\x12\x18\n\x10sealed_reference\x18\x05 \x01(\x0c\x12\x14\n\x0cobserved_day\x18\x06 \x01(\x11\x12\r\n\x05\x65poch\x18\x07 \x01(\r\"\xb3\x02\n\x05\x41lert\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x10\n\x08\x61lert_id\x18\x02 \x01(\x0c\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.matcher.v1.AlertKind\x12\x11\n\tperson_id\x18\x04 \x01(\x0c\x12(\n\x07members\x18\x05 \x03(\x0b\x32\x17.matcher.v1.AlertMember\x12.\n\nconfidence\x18\x06 \x01(\x0e\x32\x1a.matcher.v1.ConfidenceBand\x12\x16\n\x0ehealth_present\x18\x07 \x01(\x08\x12\x16\n\x0epolice_present\x18\x08 \x01(\x08\x12\x1b\n\x13surviving_person_id\x18\t \x01(\x0c\x12\x14\n\x0crule_version\x18\n \x01(\t\x12\x11\n\traised_at\x18\x0b \x01(\x03\"V\n\x12WatchAlertsRequest\x12\x10\n\x08\x63onsumer\x18\x01 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"X\n\x13WatchAlertsResponse\x12\"\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x11.matcher.v1.AlertH\x00\x12\x14\n\ncheckpoint\x18\x02 \x01(\x04H\x00\x42\x07\n\x05\x65vent\"F\n\x18\x41\x63knowledgeAlertsRequest\x12\x10\n\x08\x63onsumer\x18\x01 \x01(\t\x12\x18\n\x10through_sequence\x18\x02 \x01(\x04\"5\n\x19\x41\x63knowledgeAlertsResponse\x12\x18\n\x10through_sequence\x18\x01 \x01(\x04\">\n\x11ListAlertsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\"E\n\x12ListAlertsResponse\x12!\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x11.matcher.v1.Alert\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\'\n\x13\x45xplainAlertRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\x0c\"Q\n\x08\x45vidence\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12&\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x18.matcher.v1.EvidenceBand\x12\x0e\n\x06weight\x18\x03 \x01(\x02\"\xde\x01\n\rExplainedLink\x12\x0f\n\x07\x61lias_l\x18\x01 \x01(\x0c\x12\x10\n\x08\x61gency_l\x18\x02 \x01(\t\x12\x0f\n\x07\x61lias_r\x18\x03 \x01(\x0c\x12\x10\n\x08\x61gency_r\x18\x04 \x01(\t\x12&\n\x08\x65vidence\x18\x05 \x03(\x0b\x32\x14.matcher.v1.Evidence\x12\r\n\x05prior\x18\x06 \x01(\x02\x12\x0e\n\x06weight\x18\x07 \x01(\x02\x12.\n\nconfidence\x18\x08 \x01(\x0e\x32\x1a.matcher.v1.ConfidenceBand\x12\x10\n\x08reviewed\x18\t \x01(\x08\"S\n\x14\x45xplainAlertResponse\x12\x11\n\tperson_id\x18\x01 \x01(\x0c\x12(\n\x05links\x18\x02 \x03(\x0b\x32\x19.matcher.v1.ExplainedLink\"P\n\x1aListPossibleMatchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x1f\n\x17\x61\x66ter_possible_match_id\x18\x02 \x01(\x0c\"v\n\rPossibleMatch\x12\x19\n\x11possible_match_id\x18\x01 \x01(\x0c\x12\x10\n\x08\x61gency_l\x18\x02 \x01(\t\x12\x10\n\x08\x61gency_r\x18\x03 \x01(\t\x12&\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x14.matcher.v1.Evidence\"`\n\x1bListPossibleMatchesResponse\x12\x33\n\x10possible_matches\x18\x01 \x03(\x0b\x32\x19.matcher.v1.PossibleMatch\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\x8a\x01\n\x1bResolvePossibleMatchRequest\x12\x19\n\x11possible_match_id\x18\x01 \x01(\x0c\x12*\n\nresolution\x18\x02 \x01(\x0e\x32\x16.matcher.v1.Resolution\x12\x10\n\x08reviewer\x18\x03 \x01(\t\x12\x12\n\nexpires_at\x18\x04 \x01(\x03\"\x1e\n\x1cResolvePossibleMatchResponse*\xd4\x01\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41LERT_KIND_KNOWN_TO_TWO\x10\x01\x12\x1d\n\x19\x41LERT_KIND_FURTHER_AGENCY\x10\x02\x12\x19\n\x15\x41LERT_KIND_ESCALATION\x10\x03\x12#\n\x1f\x41LERT_KIND_NO_LONGER_IDENTIFIED\x10\x04\x12\x18\n\x14\x41LERT_KIND_WITHDRAWN\x10\x05\x12\x15\n\x11\x41LERT_KIND_MERGED\x10\x06*\x88\x01\n\x0e\x43onfidenceBand\x12\x1f\n\x1b\x43ONFIDENCE_BAND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ONFIDENCE_BAND_MODERATE\x10\x01\x12\x18\n\x14\x43ONFIDENCE_BAND_HIGH\x10\x02\x12\x1d\n\x19\x43ONFIDENCE_BAND_VERY_HIGH\x10\x03*\x96\x01\n\x0c\x45videnceBand\x12\x1d\n\x19\x45VIDENCE_BAND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VIDENCE_BAND_MISSING\x10\x01\x12\x17\n\x13\x45VIDENCE_BAND_AGREE\x10\x02\x12\x19\n\x15\x45VIDENCE_BAND_SIMILAR\x10\x03\x12\x18\n\x14\x45VIDENCE_BAND_DIFFER\x10\x04*e\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x1a\n\x16RESOLUTION_SAME_PERSON\x10\x01\x12\x1f\n\x1bRESOLUTION_DIFFERENT_PEOPLE\x10\x02\x32\xb5\x04\n\x0c\x41lertService\x12P\n\x0bWatchAlerts\x12\x1e.matcher.v1.WatchAlertsRequest\x1a\x1f.matcher.v1.WatchAlertsResponse0\x01\x12`\n\x11\x41\x63knowledgeAlerts\x12$.matcher.v1.AcknowledgeAlertsRequest\x1a%.matcher.v1.AcknowledgeAlertsResponse\x12K\n\nListAlerts\x12\x1d.matcher.v1.ListAlertsRequest\x1a\x1e.matcher.v1.ListAlertsResponse\x12Q\n\x0c\x45xplainAlert\x12\x1f.matcher.v1.ExplainAlertRequest\x1a .matcher.v1.ExplainAlertResponse\x12\x66\n\x13ListPossibleMatches\x12&.matcher.v1.ListPossibleMatchesRequest\x1a\'.matcher.v1.ListPossibleMatchesResponse\x12i\n\x14ResolvePossibleMatch\x12\'.matcher.v1.ResolvePossibleMatchRequest\x1a(.matcher.v1.ResolvePossibleMatchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'matcher.v1.alert_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALERTKIND']._serialized_start=1858
-  _globals['_ALERTKIND']._serialized_end=2070
-  _globals['_CONFIDENCEBAND']._serialized_start=2073
-  _globals['_CONFIDENCEBAND']._serialized_end=2209
-  _globals['_EVIDENCEBAND']._serialized_start=2212
-  _globals['_EVIDENCEBAND']._serialized_end=2362
-  _globals['_RESOLUTION']._serialized_start=2364
-  _globals['_RESOLUTION']._serialized_end=2465
+  _globals['_ALERTKIND']._serialized_start=1853
+  _globals['_ALERTKIND']._serialized_end=2065
+  _globals['_CONFIDENCEBAND']._serialized_start=2068
+  _globals['_CONFIDENCEBAND']._serialized_end=2204
+  _globals['_EVIDENCEBAND']._serialized_start=2207
+  _globals['_EVIDENCEBAND']._serialized_end=2357
+  _globals['_RESOLUTION']._serialized_start=2359
+  _globals['_RESOLUTION']._serialized_end=2460
   _globals['_ALERTMEMBER']._serialized_start=47
   _globals['_ALERTMEMBER']._serialized_end=193
   _globals['_ALERT']._serialized_start=196
@@ -58,21 +58,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINALERTREQUEST']._serialized_start=945
   _globals['_EXPLAINALERTREQUEST']._serialized_end=984
   _globals['_EVIDENCE']._serialized_start=986
-  _globals['_EVIDENCE']._serialized_end=1072
-  _globals['_EXPLAINEDLINK']._serialized_start=1075
-  _globals['_EXPLAINEDLINK']._serialized_end=1297
-  _globals['_EXPLAINALERTRESPONSE']._serialized_start=1299
-  _globals['_EXPLAINALERTRESPONSE']._serialized_end=1382
-  _globals['_LISTPOSSIBLEMATCHESREQUEST']._serialized_start=1384
-  _globals['_LISTPOSSIBLEMATCHESREQUEST']._serialized_end=1464
-  _globals['_POSSIBLEMATCH']._serialized_start=1466
-  _globals['_POSSIBLEMATCH']._serialized_end=1584
-  _globals['_LISTPOSSIBLEMATCHESRESPONSE']._serialized_start=1586
-  _globals['_LISTPOSSIBLEMATCHESRESPONSE']._serialized_end=1682
-  _globals['_RESOLVEPOSSIBLEMATCHREQUEST']._serialized_start=1685
-  _globals['_RESOLVEPOSSIBLEMATCHREQUEST']._serialized_end=1823
-  _globals['_RESOLVEPOSSIBLEMATCHRESPONSE']._serialized_start=1825
-  _globals['_RESOLVEPOSSIBLEMATCHRESPONSE']._serialized_end=1855
-  _globals['_ALERTSERVICE']._serialized_start=2468
-  _globals['_ALERTSERVICE']._serialized_end=3033
+  _globals['_EVIDENCE']._serialized_end=1067
+  _globals['_EXPLAINEDLINK']._serialized_start=1070
+  _globals['_EXPLAINEDLINK']._serialized_end=1292
+  _globals['_EXPLAINALERTRESPONSE']._serialized_start=1294
+  _globals['_EXPLAINALERTRESPONSE']._serialized_end=1377
+  _globals['_LISTPOSSIBLEMATCHESREQUEST']._serialized_start=1379
+  _globals['_LISTPOSSIBLEMATCHESREQUEST']._serialized_end=1459
+  _globals['_POSSIBLEMATCH']._serialized_start=1461
+  _globals['_POSSIBLEMATCH']._serialized_end=1579
+  _globals['_LISTPOSSIBLEMATCHESRESPONSE']._serialized_start=1581
+  _globals['_LISTPOSSIBLEMATCHESRESPONSE']._serialized_end=1677
+  _globals['_RESOLVEPOSSIBLEMATCHREQUEST']._serialized_start=1680
+  _globals['_RESOLVEPOSSIBLEMATCHREQUEST']._serialized_end=1818
+  _globals['_RESOLVEPOSSIBLEMATCHRESPONSE']._serialized_start=1820
+  _globals['_RESOLVEPOSSIBLEMATCHRESPONSE']._serialized_end=1850
+  _globals['_ALERTSERVICE']._serialized_start=2463
+  _globals['_ALERTSERVICE']._serialized_end=3028
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,400 @@
+"""Reads CSV and Parquet files batch by batch, in bounded memory.
+
+Row numbers count records as a spreadsheet shows them: the header is row 1, the record after it row 2; an empty line
+is a row, a record with quoted line breaks is one row. Parquet has no header row and is counted as if it had.
+What cannot be read becomes a fatal `Problem` of its row and the rest goes on.
+"""
+
+import csv
+import functools
+import hashlib
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rapidfuzz import fuzz, process
+
+from matcher.agency.identity import SOURCE_COLUMNS, Problem, RawBatch
+from matcher.agency.normalise import NO_REF
+from matcher.errors import InputFileError
+from matcher.scheme import LinkageScheme
+
+MAX_RECORD_CHARACTERS = 65_536
+"""An unbalanced quote is noticed after so much text, and costs its own row only."""
+MAX_VARIANTS = 256
+"""Rows one record may have; the limit keeps a batch bounded when the wrong column is taken for the reference."""
+
+WRONG_COUNT: Final = "not as many columns as the header"
+BAD_QUOTES: Final = "quotation marks do not pair up"
+NUL_BYTE: Final = "holds a NUL byte"
+NOT_UTF8: Final = "not UTF-8 text"
+OVERLONG: Final = f"longer than {MAX_RECORD_CHARACTERS} characters; is a quotation mark missing?"
+AGAIN: Final = "record reference appears again; put the rows of one record next to each other"
+TOO_MANY: Final = f"more than {MAX_VARIANTS} rows of one record"
+
+_RESEMBLES = 80
+_RESEMBLES_SOMEWHAT = 60
+_DELIMITERS = ",;\t|"
+_PARQUET_SUFFIX = ".parquet"
+
+# 'note' has no synonyms: a note is disclosed to the coordinator, so a column of comments must be mapped on purpose
+_SYNONYMS: Final = {
+    name: tuple(words.split())
+    for name, words in {
+        "record_ref": """recordreference recordid recid ref reference id personid personref patientid clientid localid
+            customerid caseid caseref casereference urn mrn hospitalnumber uniqueid externalid sourceid""",
+        "agency": "agencyid agencyname organisation organization",
+        "forename": "forenames givenname givennames firstname firstnames first given christianname",
+        "surname": "surnames lastname lastnames last familyname familynames family secondname",
+        "dob": "dateofbirth birthdate birthday birth born",
+        "sex": "gender sexcode gendercode sexatbirth",
+        "postcode": "postalcode zip zipcode homepostcode",
+        "address": "fulladdress homeaddress addressline addressline1 address1 street streetaddress",
+        "observed_day": """observed observeddate observedon observationdate contactdate contactday dateofcontact
+            eventdate incidentdate encounterdate lastcontact lastseen dateseen""",
+        "restricted": "isrestricted restrictedflag sensitive sensitiveflag confidential",
+    }.items()
+}
+_UK_IDENTIFIER = ("nhsno", "nhsnum", "nhs", "nhsid", "newnhsno", "newnhsnumber")
+_GENERIC_IDENTIFIER = ("nationalid", "nationalidentifier", "personalnumber", "idnumber", "ssn", "socialsecuritynumber")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumns:
+    """Which header of a file is which column."""
+
+    mapping: dict[str, str]
+    """Canonical name -> header in the file."""
+    ignored: tuple[str, ...]
+    """Headers that are no column."""
+    suggestions: dict[str, str]
+    """Ignored header -> the unmatched column it resembles."""
+
+    def warnings(self) -> list[str]:
+        """One sentence for each suggestion."""
+        return [f"column '{header}' is ignored; did you mean '{name}'?" for header, name in self.suggestions.items()]
+
+
+_Row = tuple[int, Sequence[str] | None, str]
+"""Row number, the mapped columns' stripped values in order of the mapping (None if broken), the reason if broken."""
+
+
+def columns_of(
+    path: Path, scheme: LinkageScheme, column_map: Mapping[str, str] | None = None, *, with_agency: bool = False
+) -> SourceColumns:
+    """How the file's header is understood; `column_map` (canonical name -> header) wins over names and synonyms.
+
+    `InputFileError`: unreadable or empty file, a mapped header or a needed column that is not there.
+    """
+    return _matched(path.name, _header(path), scheme, column_map or {}, with_agency=with_agency)
+
+
+def read(
+    path: Path,
+    scheme: LinkageScheme,
+    column_map: Mapping[str, str] | None = None,
+    *,
+    batch_rows: int = 4096,
+    with_agency: bool = False,
+) -> Iterator[RawBatch]:
+    """Batches of about `batch_rows` rows; rows of one record that stand together stay in one batch.
+
+    A record reference that comes again further down is a fatal problem of the later row. `with_agency`: the file holds
+    several agencies' records and needs an agency column, and references are told apart by it; otherwise such a column
+    is not read. Raises `InputFileError` at once, as `columns_of` does, or later if the file breaks off.
+    """
+    header = _header(path)
+    mapping = _matched(path.name, header, scheme, column_map or {}, with_agency=with_agency).mapping
+    rows = _parquet_rows if path.suffix.lower() == _PARQUET_SUFFIX else _csv_rows
+    return _batches(rows(path, header, list(mapping.values())), list(mapping), batch_rows)
+
+
+def _batches(rows: Iterable[_Row], names: list[str], batch_rows: int) -> Iterator[RawBatch]:
+    ref_at = names.index("record_ref")
+    agency_at = names.index("agency") if "agency" in names else None
+    seen: set[int] = set()
+    current: tuple[str, str] | None = None
+    count = 0
+    numbers: list[int] = []
+    values: list[Sequence[str]] = []
+    problems: list[Problem] = []
+    for number, cells, broken in rows:
+        reason = broken
+        if cells is not None:
+            key = ("" if agency_at is None else cells[agency_at], cells[ref_at])
+            if not key[1]:
+                reason = NO_REF
+            elif key == current:
+                count += 1
+                reason = TOO_MANY if count > MAX_VARIANTS else ""
+            elif (digest := _digest(key)) in seen:
+                reason = AGAIN
+            else:
+                if len(numbers) >= batch_rows:
+                    yield _batch(numbers, values, names, problems)
+                    numbers, values, problems = [], [], []
+                seen.add(digest)
+                current, count = key, 1
+        if cells is not None and not reason:
+            numbers.append(number)
+            values.append(cells)
+            continue
+        problems.append(Problem(number, "" if cells is None else "record_ref", reason, fatal=True))
+        if len(problems) >= batch_rows:
+            # on their own, so that a group of rows is not split
+            yield _batch([], [], names, problems)
+            problems = []
+    if numbers or problems:
+        yield _batch(numbers, values, names, problems)
+
+
+def _digest(key: tuple[str, str]) -> int:
+    text = "\0".join(key).encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+
+def _batch(numbers: list[int], values: list[Sequence[str]], names: list[str], problems: list[Problem]) -> RawBatch:
+    columns = {name: [""] * len(numbers) for name in SOURCE_COLUMNS}
+    if values:
+        columns |= {name: list(column) for name, column in zip(names, zip(*values, strict=True), strict=True)}
+    return RawBatch(numbers, columns, problems)
+
+
+# -- header -----------------------------------------------------------------------------------------------------
+
+
+def _header(path: Path) -> list[str]:
+    suffix = path.suffix.lower()
+    if suffix not in {".csv", ".tsv", ".txt", _PARQUET_SUFFIX}:
+        raise InputFileError(f"{path.name}: the name must end in .csv or .parquet")
+    broken = ""
+    try:
+        if suffix == _PARQUET_SUFFIX:
+            with pq.ParquetFile(path) as file:
+                names = [str(name) for name in file.schema_arrow.names]
+        else:
+            with _opened(path) as text:
+                _, cells, broken = next(_records(text, _delimiter(path), None), (1, [], ""))
+                names = list(cells or [])
+    except OSError as error:
+        raise InputFileError(f"{path.name}: cannot be read: {error.strerror or 'input error'}") from None
+    except pa.ArrowInvalid:
+        raise InputFileError(f"{path.name}: is not a Parquet file, or is damaged") from None
+    if broken:
+        raise InputFileError(f"{path.name}: row 1, the header: {broken}")
+    if not any(name.strip() for name in names):
+        raise InputFileError(f"{path.name}: the file is empty or its first row names no columns")
+    return [name.strip() for name in names]
+
+
+def _squashed(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _words_for(scheme: LinkageScheme, *, with_agency: bool) -> dict[str, tuple[str, ...]]:
+    """Canonical name -> the squashed names it goes by, its own first."""
+    words = {name: (_squashed(name), *_SYNONYMS.get(name, ())) for name in SOURCE_COLUMNS}
+    synonyms = _UK_IDENTIFIER if scheme.checks_uk else _GENERIC_IDENTIFIER
+    words["identifier"] = (_squashed(scheme.identifier_column), *synonyms)
+    if not with_agency:
+        del words["agency"]
+    return words
+
+
+def _matched(
+    file: str, header: list[str], scheme: LinkageScheme, column_map: Mapping[str, str], *, with_agency: bool
+) -> SourceColumns:
+    words = _words_for(scheme, with_agency=with_agency)
+    # only then may a message show a cell of row 1: in a file without a header it is somebody's data
+    certain = any(_squashed(name) in {*sum(words.values(), ())} or name in column_map.values() for name in header)
+    mapped = _mapped(file, header, scheme, column_map, certain)
+    mapping = {name: wanted for name, wanted in mapped.items() if name in words}
+    free = {_squashed(name): name for name in reversed(header) if name and name not in mapping.values()}
+    for name in words:
+        own = scheme.identifier_column if name == "identifier" else name
+        if name not in mapping and own in header and own not in mapping.values():
+            mapping[name] = own
+            free.pop(_squashed(own), None)
+    # every column's own name goes before any column's synonym
+    for number in range(max(map(len, words.values()))):
+        for name, aliases in words.items():
+            if name not in mapping and number < len(aliases) and aliases[number] in free:
+                mapping[name] = free.pop(aliases[number])
+    for name, used in mapping.items():
+        if header.count(used) > 1:
+            raise InputFileError(f"{file}: two columns have the header that is used as {name}; rename one")
+    for name in ("record_ref", "agency") if with_agency else ("record_ref",):
+        if name not in mapping:
+            raise InputFileError(f"{file}: no column {name}{_similar(words[name], header, certain)}")
+    ignored = tuple(name for name in header if name and name not in mapping.values())
+    mapping = {name: mapping[name] for name in SOURCE_COLUMNS if name in mapping}
+    choices = {word: name for name, aliases in words.items() if name not in mapping for word in aliases}
+    near_ones = {
+        name: process.extractOne(_squashed(name), list(choices), scorer=fuzz.ratio, score_cutoff=_RESEMBLES)
+        for name in ignored
+    }
+    return SourceColumns(mapping, ignored, {name: choices[near[0]] for name, near in near_ones.items() if near})
+
+
+def _mapped(
+    file: str, header: list[str], scheme: LinkageScheme, column_map: Mapping[str, str], certain: bool
+) -> dict[str, str]:
+    """The column map by canonical names, once it is known to fit the header."""
+    mapping: dict[str, str] = {}
+    for key, wanted in column_map.items():
+        name = "identifier" if key == scheme.identifier_column else key
+        if name not in SOURCE_COLUMNS:
+            near = max(SOURCE_COLUMNS, key=functools.partial(fuzz.ratio, key))
+            raise InputFileError(f"column map: there is no column '{key}'; did you mean '{near}'?")
+        if wanted not in header:
+            hint = _similar((_squashed(wanted),), header, certain)
+            raise InputFileError(f"{file}: no header '{wanted}', to which the column map maps {name}{hint}")
+        if wanted in mapping.values():
+            raise InputFileError("column map: two columns are mapped to one header")
+        mapping[name] = wanted
+    return mapping
+
+
+def _similar(words: Sequence[str], header: list[str], certain: bool) -> str:
+    """'; did you mean ...' with the header most like one of the words, or nothing."""
+    matches = [process.extractOne(word, header, processor=_squashed, scorer=fuzz.ratio) for word in words]
+    near, score, _ = max((match for match in matches if match), key=lambda match: match[1], default=("", 0.0, 0))
+    if score >= (_RESEMBLES_SOMEWHAT if certain else _RESEMBLES):
+        return f"; did you mean '{near}'?"
+    return "" if certain else "; row 1 names no column that is known: is the header missing?"
+
+
+# -- rows -------------------------------------------------------------------------------------------------------
+
+
+def _opened(path: Path) -> TextIO:
+    with path.open("rb") as file:
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise InputFileError(f"{path.name}: is UTF-16; save it as CSV UTF-8")
+    # a byte that is no UTF-8 spoils its row, not the file
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _delimiter(path: Path) -> str:
+    """The one that splits the header into most columns."""
+    with _opened(path) as text:
+        line = text.readline(MAX_RECORD_CHARACTERS)
+    return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([line], delimiter=mark), [])))
+
+
+class _OverlongError(Exception):
+    """A record is longer than `MAX_RECORD_CHARACTERS`; it carries nothing."""
+
+
+class _Lines:
+    """Physical lines for the csv reader, of which all but a broken record's first can be read again."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._again: deque[str] = deque()
+        self._record: list[str] = []
+        self._size = 0
+        self.reason = ""
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._from_file()
+        if not line:
+            raise StopIteration
+        self._record.append(line)
+        self._size += len(line)
+        if self._size > MAX_RECORD_CHARACTERS:
+            raise _OverlongError
+        if "\0" in line:
+            self.reason = NUL_BYTE
+        elif not line.isascii() and any("\ud800" <= letter <= "\udfff" for letter in line):
+            self.reason = NOT_UTF8
+        return line
+
+    def _from_file(self) -> str:
+        line = rest = self._file.readline(MAX_RECORD_CHARACTERS + 1)
+        while len(rest) > MAX_RECORD_CHARACTERS and not rest.endswith(("\n", "\r")):
+            rest = self._file.readline(MAX_RECORD_CHARACTERS + 1)
+        return line
+
+    def start(self) -> None:
+        """A record begins."""
+        self._record, self._size, self.reason = [], 0, ""
+
+    def again(self) -> None:
+        """Give all lines of this record but the first once more: a quotation mark had swallowed them."""
+        self._again.extendleft(reversed(self._record[1:]))
+
+
+def _records(file: TextIO, delimiter: str, width: int | None) -> Iterator[_Row]:
+    """All records from the header on; an empty line gives an empty list. `width`: how many cells each must have."""
+    lines = _Lines(file)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    number = 0
+    while True:
+        number += 1
+        lines.start()
+        cells: list[str] = []
+        reason = ""
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            reason = BAD_QUOTES
+        except _OverlongError:
+            reason = OVERLONG
+        if not reason and cells and width not in (None, len(cells)):
+            reason = WRONG_COUNT
+        if reason:
+            lines.again()
+        reason = reason or lines.reason
+        yield number, None if reason else cells, reason
+
+
+def _csv_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row]:
+    places = [header.index(name) for name in wanted]
+    with _opened(path) as file:
+        records = _records(file, _delimiter(path), len(header))
+        next(records)
+        for number, cells, reason in records:
+            if cells is None:
+                yield number, None, reason
+                continue
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield number, [stripped[place] for place in places], ""
+
+
+def _parquet_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row]:
+    number = 1
+    broken = ""
+    with pq.ParquetFile(path) as file:
+        # by position, since a file's own names may have spaces around them
+        names = [str(file.schema_arrow.names[header.index(name)]) for name in wanted]
+        try:
+            for batch in file.iter_batches(batch_size=8192, columns=names):
+                columns = [_texts(batch.column(name)) for name in names]
+                for cells in zip(*columns, strict=True):
+                    number += 1
+                    if any(cells):
+                        yield number, cells, ""
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError):
+            broken = "a column that is used holds neither text, numbers nor dates"
+        except OSError:
+            broken = "the file is damaged"
+    # raised out here, so that no library error with a value in it hangs on to it
+    if broken:
+        raise InputFileError(f"{path.name}: after row {number}: {broken}")
+
+
+def _texts(column: pa.Array) -> list[str]:
+    return ["" if text is None else str(text).strip() for text in pc.cast(column, pa.string()).to_pylist()]

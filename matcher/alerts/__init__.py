@@ -1,0 +1,1 @@
+"""Alerts: `policy` decides what the coordinator is told. The log itself is kept by the store."""

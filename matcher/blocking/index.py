@@ -1,0 +1,101 @@
+"""The block index: rows, their encodings, and which rows share a block. A pure function of the rows inserted and removed.
+
+Each block is a linked list through its rows, newest first, so a row meets every older row of its blocks by following the
+links from itself. Memory a row: P x (W + 8) + 16 bytes, and 28 to 44 bytes a block.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.blocking.kernels import thread, unthread
+from matcher.blocking.names import NameTable
+from matcher.model import Rows
+from matcher.scheme import TOKEN_BYTES, LinkageScheme
+
+_FIRST_CAPACITY = 1024
+
+
+class BlockIndex:
+    """See the module. Not safe for several writers."""
+
+    def __init__(self, scheme: LinkageScheme, cap: int) -> None:
+        self._passes = len(scheme.passes)
+        self._words = scheme.encoding_bytes // 4
+        self._cap = cap
+        self._blocks_by_token = NameTable()
+        self._head = np.empty(0, np.int32)
+        self._size = np.empty(0, np.int32)
+        self._rows = self._allocate(_FIRST_CAPACITY)
+        self.row_count = 0
+        """Rows ever inserted."""
+        self.over_cap = 0
+        """Places refused because a block held `cap` rows: these rows are not compared through that pass."""
+
+    @property
+    def rows(self) -> Rows:
+        """The columns; only the first `row_count` rows mean anything."""
+        return self._rows
+
+    def insert(
+        self,
+        block_tokens: NDArray[np.uint8],
+        pass_masks: NDArray[np.uint16],
+        encodings: NDArray[np.uint8],
+        field_masks: NDArray[np.uint16],
+        records: NDArray[np.int64],
+        agency: int,
+    ) -> range:
+        """Insert rows, columns as in `TokenBatch`; `records` (R,) are numbers of their records. The rows' numbers."""
+        first, last = self.row_count, self.row_count + len(records)
+        self._reserve(last)
+        rows = self._rows
+        present = (pass_masks[:, None] >> np.arange(self._passes, dtype=np.uint16)) & 1 == 1
+        rows.blocks[first:last] = -1
+        rows.blocks[first:last][present] = self._blocks_by_token.add(
+            block_tokens.reshape(-1, TOKEN_BYTES)[present.ravel()]
+        )
+        rows.encodings[first:last] = encodings.view("<u4")
+        rows.field_masks[first:last] = field_masks
+        rows.records[first:last] = records
+        rows.agencies[first:last] = agency
+        self._reserve_blocks()
+        self.over_cap += thread(first, last, rows.blocks, self._head, self._size, rows.following, self._cap)
+        self.row_count = last
+        return range(first, last)
+
+    def remove(self, rows: range) -> None:
+        """Remove rows for good: their encodings are overwritten, and the tokens of blocks left empty."""
+        columns = self._rows
+        for row in rows:
+            unthread(row, columns.blocks, self._head, self._size, columns.following, self._blocks_by_token.keys)
+            columns.encodings[row] = 0
+            columns.field_masks[row] = 0
+            columns.records[row] = -1
+
+    def largest_block(self) -> int:
+        """Rows in the fullest block."""
+        return int(self._size[: len(self._blocks_by_token)].max(initial=0))
+
+    def _allocate(self, capacity: int) -> Rows:
+        return Rows(
+            blocks=np.empty((capacity, self._passes), np.int32),
+            following=np.empty((capacity, self._passes), np.int32),
+            encodings=np.empty((capacity, self._passes, self._words), np.uint32),
+            field_masks=np.empty(capacity, np.uint16),
+            records=np.empty(capacity, np.int64),
+            agencies=np.empty(capacity, np.int16),
+        )
+
+    def _reserve(self, needed: int) -> None:
+        if needed > len(self._rows.records):
+            grown = self._allocate(max(2 * len(self._rows.records), needed))
+            for name in Rows._fields:
+                getattr(grown, name)[: self.row_count] = getattr(self._rows, name)[: self.row_count]
+            self._rows = grown
+
+    def _reserve_blocks(self) -> None:
+        capacity = len(self._blocks_by_token.keys)
+        if capacity > len(self._head):
+            more = capacity - len(self._head)
+            self._head = np.concatenate([self._head, np.full(more, -1, np.int32)])
+            self._size = np.concatenate([self._size, np.zeros(more, np.int32)])

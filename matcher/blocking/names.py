@@ -1,0 +1,51 @@
+"""Numbers for 16-byte pseudorandom names: block tokens and aliases."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.blocking.kernels import intern, rehash
+
+_FIRST_CAPACITY = 1024
+
+
+class NameTable:
+    """Gives each name a number, 0, 1, 2 ... in order of arrival. Numbers are never given twice, names can be erased."""
+
+    def __init__(self) -> None:
+        self.keys: NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, 2), np.uint64)
+        """(capacity, 2): the names as two little endian words; zero once erased."""
+        self._slots = np.full(2 * _FIRST_CAPACITY, -1, np.int32)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Numbers (n,) of names (n, 16), new ones made where needed."""
+        self._reserve(len(names))
+        return self._intern(names, add=True)
+
+    def find(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Numbers (n,) of names (n, 16), -1 where there is none."""
+        return self._intern(names, add=False)
+
+    def erase(self, number: int) -> None:
+        """Forget a name; it gets a new number when it comes again."""
+        self.keys[number] = 0
+
+    def _intern(self, names: NDArray[np.uint8], *, add: bool) -> NDArray[np.int32]:
+        wanted = np.ascontiguousarray(names).view("<u8").reshape(-1, 2)
+        found = np.empty(len(wanted), np.int32)
+        self._count = intern(self._slots, self.keys, self._count, wanted, add, found)
+        return found
+
+    def _reserve(self, more: int) -> None:
+        needed = self._count + more
+        if needed > len(self.keys):
+            capacity = max(2 * len(self.keys), needed)
+            keys = np.zeros((capacity, 2), np.uint64)
+            keys[: self._count] = self.keys[: self._count]
+            self.keys = keys
+        if 2 * needed > len(self._slots):
+            self._slots = np.full(1 << (4 * needed - 1).bit_length(), -1, np.int32)
+            rehash(self._slots, self.keys, self._count)

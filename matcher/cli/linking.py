@@ -1,0 +1,126 @@
+"""Links clear-text files in one process: the same tokeniser, pipeline and clustering as the service, with keys drawn for
+the occasion and a store in memory. For pilots and evaluation; it is the one place that sees both sides."""
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from matcher.agency.identity import SOURCE_COLUMNS, Problem, RawBatch
+from matcher.agency.keys import AliasKey, LinkageKeys
+from matcher.agency.normalise import normalise
+from matcher.agency.sources import read
+from matcher.agency.tokeniser import Tokeniser
+from matcher.frame import pack_records
+from matcher.model import Links
+from matcher.pipeline import AgencyInfo, Pipeline, Settings
+from matcher.scheme import LinkageScheme
+from matcher.scoring.decision import Thresholds
+from matcher.scoring.model import MatchModel
+from matcher.scoring.scorer import Scorer
+from matcher.store.memory import MemoryStore
+
+_FEED = "link"
+
+
+@dataclass(slots=True, repr=False)
+class Linked:
+    """What linking some files gave. A record's number is its place in `references`."""
+
+    pipeline: Pipeline
+    references: list[tuple[str, str]]
+    """Agency and record_ref of each record."""
+    problems: list[tuple[str, Problem]] = field(default_factory=list)
+    """Name of the file, and what is wrong in it."""
+
+    def pairs(self) -> Links:
+        """Every MATCH and POSSIBLE_MATCH pair, ordered by (left, right)."""
+        return self.pipeline.store.links()
+
+    def persons(self) -> list[int]:
+        """For each record the oldest record of its person: itself where it is alone."""
+        found = (self.pipeline.persons.person_of(record) for record in range(len(self.references)))
+        return [record if person is None else person.records[0] for record, person in enumerate(found)]
+
+
+def link_files(
+    files: Iterable[Path],
+    scheme: LinkageScheme,
+    *,
+    model: MatchModel | None = None,
+    expected_population: int | None = None,
+    thresholds: Thresholds | None = None,
+) -> Linked:
+    """Read files with the columns of `SOURCE_COLUMNS` (with `agency`) and link them; see `link_batches`."""
+    problems: list[tuple[str, Problem]] = []
+
+    def batches() -> Iterator[RawBatch]:
+        for path in files:
+            for batch in read(path, scheme, with_agency=True):
+                problems.extend((path.name, problem) for problem in batch.problems)
+                yield batch
+
+    linked = link_batches(
+        batches(), scheme, model=model, expected_population=expected_population, thresholds=thresholds
+    )
+    linked.problems = problems
+    return linked
+
+
+def link_batches(
+    batches: Iterable[RawBatch],
+    scheme: LinkageScheme,
+    *,
+    model: MatchModel | None = None,
+    expected_population: int | None = None,
+    thresholds: Thresholds | None = None,
+) -> Linked:
+    """Tokenise and match. `model`: the shipped one by default. `expected_population`: how many people the files may speak
+    of, by default the number of records."""
+    store = MemoryStore()
+    keys = LinkageKeys(secrets.token_bytes(32), scheme, 1)
+    alias_key = secrets.token_bytes(32)
+    coordinator = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    tokenisers: dict[str, Tokeniser] = {}
+    references: list[tuple[str, str]] = []
+    for agency, raw in (part for batch in batches for part in by_agency(batch)):
+        if agency not in tokenisers:
+            tokenisers[agency] = Tokeniser(scheme, keys, AliasKey(alias_key, agency), agency, coordinator)
+        normalised = normalise(raw, scheme)
+        if not len(normalised):
+            continue
+        tokens = tokenisers[agency].tokenise(normalised)
+        offset = store.next_offset(agency, _FEED)
+        store.append(agency, _FEED, offset, tokens.record_count, 1, pack_records(tokens), int(time.time()))
+        references += [(agency, ref) for ref, _ in groupby(normalised.record_ref)]
+    scorer = Scorer(
+        model or MatchModel.shipped(scheme),
+        expected_population or max(len(references), 100),
+        thresholds or Thresholds(),
+    )
+    sectors = tuple(AgencyInfo(agency, "council") for agency in tokenisers)
+    pipeline = Pipeline(store, scorer, Settings(sectors, look_back_days=10**6))
+    pipeline.match_all()
+    return Linked(pipeline, references)
+
+
+def by_agency(batch: RawBatch) -> list[tuple[str, RawBatch]]:
+    """A batch of several agencies' rows, apart; order is kept within each."""
+    agencies = batch.columns["agency"]
+    if len(set(agencies)) == 1:
+        return [(agencies[0], batch)]
+    parts = []
+    for agency in sorted(set(agencies)):
+        chosen = np.flatnonzero(np.array(agencies) == agency).tolist()
+        columns = {name: _take(batch.columns[name], chosen) for name in SOURCE_COLUMNS}
+        parts.append((agency, RawBatch([batch.rows[i] for i in chosen], columns)))
+    return parts
+
+
+def _take(values: Sequence[str], chosen: list[int]) -> list[str]:
+    return [values[i] for i in chosen]

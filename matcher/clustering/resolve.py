@@ -1,0 +1,98 @@
+"""Resolves one connected component of links into persons.
+
+Best links first: a link joins two persons unless a veto stands between any of their records. Before that, the leader rule
+(after the fuzzy linkage of CRATE): where a record links to two others that are clearly not one person, only the
+leader, better by the margin, keeps its link; without a leader, neither does, and a reviewer is asked.
+The result depends on the links and vetoes alone: ties are broken by the records' names, never by arrival.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+Pair = tuple[int, int]
+"""Two record numbers, left < right."""
+
+
+def pair_of(a: int, b: int) -> Pair:
+    """The two in order."""
+    return (a, b) if a < b else (b, a)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Records taken for one human being, ascending; the first, the oldest, gives the person its id."""
+
+    records: tuple[int, ...]
+    weakest: float
+    """Weight in bits of the weakest link that was needed to hold it together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A component's persons, each of two or more records, and the links that no leader decided."""
+
+    persons: tuple[Person, ...]
+    contested: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What resolution asks about pairs of records. Both answers must not depend on the order of the two."""
+
+    vetoed: Callable[[int, int], bool]
+    """Never one person: two different valid identifiers, or a reviewer said so."""
+    apart: Callable[[int, int], bool]
+    """Compared directly and clearly not one person."""
+    name: Callable[[int], bytes]
+    """Name of a record that does not depend on arrival."""
+    margin: float
+    """Bits by which a leader must be better."""
+
+
+def resolve(links: Iterable[tuple[int, int, float]], rules: Rules) -> Resolved:
+    """Persons of one component. `links`: (left, right, weight in bits), each pair once."""
+    weights = {(left, right): weight for left, right, weight in links}
+    dropped, contested = _leader_rule(weights, rules)
+    order = sorted(
+        (pair for pair in weights if pair not in dropped),
+        key=lambda pair: (-weights[pair], sorted((rules.name(pair[0]), rules.name(pair[1])))),
+    )
+    person_of: dict[int, list[int]] = {}
+    weakest: dict[int, float] = {}
+    for left, right in order:
+        a, b = person_of.setdefault(left, [left]), person_of.setdefault(right, [right])
+        if a is b or any(rules.vetoed(x, y) for x in a for y in b):
+            continue
+        low = min(weights[left, right], *(weakest.pop(id(person), weights[left, right]) for person in (a, b)))
+        a.extend(b)
+        for record in b:
+            person_of[record] = a
+        weakest[id(a)] = low
+    persons = {id(person): person for person in person_of.values() if len(person) > 1}
+    return Resolved(
+        tuple(sorted((Person(tuple(sorted(p)), weakest[key]) for key, p in persons.items()), key=lambda p: p.records)),
+        tuple(sorted(contested)),
+    )
+
+
+def _leader_rule(weights: dict[Pair, float], rules: Rules) -> tuple[set[Pair], set[Pair]]:
+    """Links that do not count, and those of them that a reviewer should see."""
+    neighbours: dict[int, list[int]] = {}
+    for left, right in weights:
+        neighbours.setdefault(left, []).append(right)
+        neighbours.setdefault(right, []).append(left)
+    dropped: set[Pair] = set()
+    contested: set[Pair] = set()
+    for record, others in neighbours.items():
+        for a, b in combinations(others, 2):
+            pair_a, pair_b = pair_of(record, a), pair_of(record, b)
+            if pair_of(a, b) in weights or not (rules.vetoed(a, b) or rules.apart(a, b)):
+                continue
+            lead = weights[pair_a] - weights[pair_b]
+            if abs(lead) < rules.margin:
+                dropped |= {pair_a, pair_b}
+                contested |= {pair_a, pair_b}
+            else:
+                dropped.add(pair_b if lead > 0 else pair_a)
+    return dropped, contested

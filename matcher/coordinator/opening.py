@@ -1,0 +1,83 @@
+"""Opens the sealed references of an alert with the coordinator's private key.
+
+The format is normative in `docs/token-scheme.md`. The few lines it shares with `matcher/agency/sealing.py` are written
+twice on purpose: the two sides are run by different parties and meet in the format only.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from matcher.errors import KeyFileError, SealError
+from matcher.keyfile import KEY_BYTES, read_key, write_public_key, write_secret
+from matcher.model import AlertMember
+
+PRIVATE_KEY_LABEL = "coordinator private key"
+_NONCE_BYTES = 12
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_LABEL = b"familiar-faces sealed reference v1"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedReference:
+    """What an agency told the coordinator about its record; the repr shows neither."""
+
+    reference: str = field(repr=False)
+    note: str = field(repr=False)
+    """Empty if there is none."""
+
+
+class Opener:
+    """Holds the coordinator's private key (32 raw bytes, X25519); its repr does not show it."""
+
+    __slots__ = ("_private_key",)
+
+    def __init__(self, private_key_raw: bytes) -> None:
+        if len(private_key_raw) != KEY_BYTES:
+            raise ValueError(f"a private key has {KEY_BYTES} bytes")
+        self._private_key = X25519PrivateKey.from_private_bytes(private_key_raw)
+
+    @classmethod
+    def load(cls, path: Path) -> "Opener":
+        """From the private key's file; `KeyFileError` if it cannot be used."""
+        return cls(read_key(path, PRIVATE_KEY_LABEL))
+
+    def open(self, member: AlertMember, scheme_digest: bytes) -> OpenedReference:
+        """The member's reference and note; `SealError` if it was not sealed to this key for just this member."""
+        info = b"".join(
+            len(part).to_bytes(2, "big") + part
+            for part in (_LABEL, scheme_digest, member.epoch.to_bytes(4, "big"), member.agency.encode())
+        )
+        try:
+            cipher = ChaCha20Poly1305(_SUITE.decrypt(member.encapsulation, self._private_key, info))
+            text = cipher.decrypt(member.alias[:_NONCE_BYTES], member.sealed, member.alias)
+            return _parse(text)
+        except (InvalidTag, ValueError, IndexError):
+            # not chained: a decoding error quotes the text
+            raise SealError(f"a sealed reference of {member.agency} does not open") from None
+
+
+def generate_coordinator_key(private_path: Path, public_path: Path) -> None:
+    """Write a new key pair: the private key for the coordinator alone, the public one for every agency to pin.
+
+    `KeyFileError` if either path exists; then nothing is left behind.
+    """
+    private_key = X25519PrivateKey.generate()
+    write_secret(private_path, PRIVATE_KEY_LABEL, private_key.private_bytes_raw())
+    try:
+        write_public_key(public_path, private_key.public_key().public_bytes_raw())
+    except KeyFileError:
+        private_path.unlink()
+        raise
+
+
+def _parse(text: bytes) -> OpenedReference:
+    note_at = 1 + text[0]
+    end = note_at + 1 + text[note_at]
+    if end > len(text) or any(text[end:]):
+        raise ValueError("lengths and padding do not fit")
+    return OpenedReference(text[1:note_at].decode(), text[note_at + 1 : end].decode())

@@ -1,0 +1,128 @@
+"""Why records were taken for one person, and which pairs a reviewer is asked about: evidence in bits and bands.
+
+Only about alerted persons and pairs in the reviewer's queue; nothing here finds anybody else.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+from matcher.clustering.persons import REVIEWED
+from matcher.clustering.resolve import Pair
+from matcher.errors import NotFoundError
+from matcher.model import Alert, ConfidenceBand, Evidence, EvidenceBand
+from matcher.pipeline import Pipeline
+from matcher.scoring.decision import confidence
+from matcher.scoring.scorer import Comparison
+
+_NUMBER_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedLink:
+    """One link that holds a person together."""
+
+    aliases: tuple[bytes, bytes]
+    agencies: tuple[str, str]
+    evidence: tuple[Evidence, ...]
+    prior: float
+    weight: float
+    confidence: ConfidenceBand
+    reviewed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PossibleMatch:
+    """A pair in the reviewer's queue."""
+
+    possible_match_id: bytes
+    agencies: tuple[str, str]
+    evidence: tuple[Evidence, ...]
+
+
+class Explainer:
+    """Reads a pipeline's memory, under its lock."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        key = hashlib.blake2b(b"possible match", key=pipeline.store.database_id, digest_size=32).digest()
+        # one block a name: a keyed permutation, so that a name leads back to its pair and says nothing of it
+        self._names = Cipher(AES(key), ECB())  # noqa: S305
+
+    def explain(self, alert: Alert) -> tuple[bytes, list[ExplainedLink]]:
+        """The alert's person now, and its links, strongest first. `NotFoundError` unless it is known to two or more."""
+        pipeline = self._pipeline
+        with pipeline.lock:
+            if pipeline.is_told(alert.person_id):
+                for member in alert.members:
+                    person = pipeline.persons.person_of(member.record)
+                    if person is not None and pipeline.person_id(person) == alert.person_id:
+                        links = pipeline.persons.links_of(person)
+                        return alert.person_id, [self._link(left, right, weight) for left, right, weight in links]
+        raise NotFoundError("the alert's person is not known to two or more agencies any more")
+
+    def possible_matches(self, after: bytes, limit: int) -> list[PossibleMatch]:
+        """The queue in order of name, after a name (empty: from the start), at most `limit`."""
+        with self._pipeline.lock:
+            named = sorted((self._name(pair), pair) for pair in self._pipeline.persons.possible_matches())
+            return [
+                PossibleMatch(name, self._agencies(pair), self._evidence(self._pipeline.compare(*pair)))
+                for name, pair in [each for each in named if each[0] > after][:limit]
+            ]
+
+    def pair(self, possible_match_id: bytes) -> Pair:
+        """The records a name stands for, left < right; `NotFoundError` if it is no name of held records."""
+        plain = self._names.decryptor().update(possible_match_id)
+        left, right = (int.from_bytes(plain[i : i + _NUMBER_BYTES], "big") for i in (0, _NUMBER_BYTES))
+        with self._pipeline.lock:
+            registry = self._pipeline.registry
+            if not left < right < registry.count or registry.agency(left) < 0 or registry.agency(right) < 0:
+                raise NotFoundError("there is no such possible match")
+        return left, right
+
+    def _name(self, pair: Pair) -> bytes:
+        plain = b"".join(record.to_bytes(_NUMBER_BYTES, "big") for record in pair)
+        return self._names.encryptor().update(plain)
+
+    def _agencies(self, pair: Pair) -> tuple[str, str]:
+        left, right = (self._pipeline.agency_of(record).name for record in pair)
+        return left, right
+
+    def _link(self, left: int, right: int, weight: float) -> ExplainedLink:
+        comparison, reviewed = self._pipeline.compare(left, right), weight >= REVIEWED
+        registry = self._pipeline.registry
+        return ExplainedLink(
+            aliases=(registry.alias(left), registry.alias(right)),
+            agencies=self._agencies((left, right)),
+            evidence=self._evidence(comparison),
+            prior=_half(comparison.prior) if comparison else 0.0,
+            weight=_half(comparison.total if comparison else 0.0),
+            confidence=confidence(weight),
+            reviewed=reviewed,
+        )
+
+    def _evidence(self, comparison: Comparison | None) -> tuple[Evidence, ...]:
+        return tuple(
+            Evidence(
+                field.name,
+                _band(comparison.distances[f], comparison.weights[f]) if comparison else EvidenceBand.MISSING,
+                _half(comparison.weights[f]) if comparison else 0.0,
+            )
+            for f, field in enumerate(self._pipeline.scorer.scheme.fields)
+        )
+
+
+def _band(distance: int, weight: float) -> EvidenceBand:
+    if distance < 0:
+        return EvidenceBand.MISSING
+    if distance == 0:
+        return EvidenceBand.AGREE
+    return EvidenceBand.SIMILAR if weight > 0 else EvidenceBand.DIFFER
+
+
+def _half(bits: float) -> float:
+    """Rounded to half a bit: enough to explain by, too coarse to rebuild a distance from."""
+    return round(2 * bits) / 2

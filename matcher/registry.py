@@ -1,0 +1,143 @@
+"""All records the matcher holds: whose, which rows, where stored, when last met. Columns by record number.
+
+Numbers count first sights: a record sent again keeps its number, one removed loses it for ever.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.blocking.names import NameTable
+from matcher.model import RESTRICTED
+
+_FIRST_CAPACITY = 1024
+
+
+class Place(NamedTuple):
+    """Where a record is stored."""
+
+    frame_id: int
+    position: int
+    """Its number inside the frame."""
+
+
+class Registry:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Records ever numbered."""
+        self._aliases: dict[int, NameTable] = {}
+        self._numbers: dict[int, NDArray[np.int64]] = {}
+        self._columns: dict[str, NDArray[np.int64]] = {
+            name: np.full(_FIRST_CAPACITY, -1, np.int64)
+            for name in ("agency", "alias", "first_row", "rows", "frame", "position", "day", "flags")
+        }
+
+    def number(self, agency: int, aliases: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Numbers (n,) of an agency's aliases (n, 16), new ones given in order, and which (n,) were there already."""
+        names = self._aliases.setdefault(agency, NameTable())
+        entries = names.add(aliases)
+        self._reserve_entries(agency, len(names))
+        numbers = self._numbers[agency][entries]
+        fresh = numbers < 0
+        numbers[fresh] = np.arange(self.count, self.count + int(fresh.sum()))
+        self._place(agency, entries[fresh], numbers[fresh])
+        return numbers, ~fresh
+
+    def restore(self, agency: int, aliases: NDArray[np.uint8], numbers: NDArray[np.int64]) -> None:
+        """Give aliases (n, 16) the numbers (n,) they had."""
+        names = self._aliases.setdefault(agency, NameTable())
+        entries = names.add(aliases)
+        self._reserve_entries(agency, len(names))
+        self._place(agency, entries, numbers)
+
+    def find(self, agency: int, aliases: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Numbers (n,) of an agency's aliases (n, 16), -1 where it never sent them or they are gone."""
+        if agency not in self._aliases:
+            return np.full(len(aliases), -1, np.int64)
+        entries = self._aliases[agency].find(aliases)
+        return np.where(entries >= 0, self._numbers[agency][entries], -1)
+
+    def settle(
+        self, numbers: NDArray[np.int64], rows: range, row_counts: NDArray[np.int64], frame_id: int,
+        positions: NDArray[np.int64], days: NDArray[np.int32], flags: NDArray[np.uint8],
+    ) -> None:  # fmt: skip
+        """Note where records (n,) now are: `rows` in order, `row_counts` (n,) each, in one frame."""
+        columns = self._columns
+        columns["first_row"][numbers] = rows.start + np.cumsum(row_counts) - row_counts
+        columns["rows"][numbers] = row_counts
+        columns["frame"][numbers] = frame_id
+        columns["position"][numbers] = positions
+        columns["day"][numbers] = days
+        columns["flags"][numbers] = flags
+
+    def remove(self, record: int) -> None:
+        """Forget a record and its alias."""
+        agency, entry = int(self._columns["agency"][record]), int(self._columns["alias"][record])
+        self._aliases[agency].erase(entry)
+        self._numbers[agency][entry] = -1
+        for column in self._columns.values():
+            column[record] = -1
+
+    def agency(self, record: int) -> int:
+        """Number of the agency that holds the record, -1 if it is gone."""
+        return int(self._columns["agency"][record])
+
+    def holds(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some record numbers (n,) are held."""
+        return np.asarray(self._columns["agency"][records] >= 0)
+
+    def rows(self, record: int) -> range:
+        """The record's rows in the block index."""
+        first = int(self._columns["first_row"][record])
+        return range(first, first + int(self._columns["rows"][record]))
+
+    def place(self, record: int) -> Place:
+        """Where the record is stored."""
+        return Place(int(self._columns["frame"][record]), int(self._columns["position"][record]))
+
+    def day(self, record: int) -> int:
+        """Day the record's person was last met."""
+        return int(self._columns["day"][record])
+
+    def meet(self, record: int, day: int) -> None:
+        """Note a contact."""
+        self._columns["day"][record] = day
+
+    def restricted(self, record: int) -> bool:
+        """Whether the record must never alert automatically."""
+        return bool(self._columns["flags"][record] & RESTRICTED)
+
+    def alias(self, record: int) -> bytes:
+        """The record's alias, 16 bytes."""
+        return bytes(self._aliases[self.agency(record)].keys[self._columns["alias"][record]].data)
+
+    def held(self) -> NDArray[np.int64]:
+        """Records held, by agency number."""
+        agencies = self._columns["agency"][: self.count]
+        return np.bincount(agencies[agencies >= 0])
+
+    def _place(self, agency: int, entries: NDArray[np.int32], numbers: NDArray[np.int64]) -> None:
+        self._reserve(int(numbers.max(initial=-1)) + 1)
+        self._numbers[agency][entries] = numbers
+        self._columns["agency"][numbers] = agency
+        self._columns["alias"][numbers] = entries
+        self.count = max(self.count, int(numbers.max(initial=-1)) + 1)
+
+    def _reserve_entries(self, agency: int, needed: int) -> None:
+        self._numbers[agency] = _grown(self._numbers.get(agency, np.empty(0, np.int64)), needed)
+
+    def _reserve(self, needed: int) -> None:
+        for name, column in self._columns.items():
+            self._columns[name] = _grown(column, needed)
+
+
+def _grown(column: NDArray[np.int64], needed: int) -> NDArray[np.int64]:
+    """The column, or a longer copy of it with -1 behind."""
+    if needed <= len(column):
+        return column
+    longer = np.full(max(2 * len(column), needed), -1, np.int64)
+    longer[: len(column)] = column
+    return longer

@@ -1,0 +1,45 @@
+"""What the agency's and the coordinator's clients share: a mutually authenticated channel, and refusals as exceptions."""
+
+from pathlib import Path
+from typing import cast
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
+
+from matcher.config import TlsFiles
+from matcher.errors import RemoteError
+
+MAX_MESSAGE_BYTES = 32 << 20
+"""Largest message sent or taken; a batch of the largest permitted record count stays well below."""
+ERROR_DOMAIN = "matcher.v1"
+
+
+def open_channel(address: str, tls: TlsFiles, server_name: str | None = None) -> grpc.Channel:
+    """A channel to the matcher. `server_name`: the DNS name its certificate must have, if not the address's own."""
+    credentials = grpc.ssl_channel_credentials(*(_read(path) for path in (tls.authority, tls.key, tls.certificate)))
+    options: list[tuple[str, str | int]] = [
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
+    return grpc.secure_channel(address, credentials, options)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def remote_error(error: grpc.RpcError) -> RemoteError:
+    """A failed call as an exception: the reason the matcher gave, or the transport's code where it gave none."""
+    call = cast(grpc.Call, error)
+    status = rpc_status.from_call(call)
+    if status is not None:
+        for detail in status.details:
+            info = ErrorInfo()
+            if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+                return RemoteError(info.reason, status.message, dict(info.metadata))
+    return RemoteError(call.code().name, call.details() or "no answer", {})

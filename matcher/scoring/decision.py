@@ -1,0 +1,53 @@
+"""What a match weight means."""
+
+from dataclasses import dataclass
+from math import log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.model import ConfidenceBand, Decision
+
+_HIGH, _VERY_HIGH = 0.99, 0.9999
+
+
+def probability(weight: NDArray[np.float32] | float) -> NDArray[np.float64]:
+    """Match probability of a match weight with its prior: 2^w / (1 + 2^w)."""
+    return np.asarray(1.0 / (1.0 + np.exp2(-np.asarray(weight, np.float64))))
+
+
+def weight_of(probability: float) -> float:
+    """Match weight of a match probability (0 < p < 1): the log2 odds."""
+    return log2(probability / (1.0 - probability))
+
+
+def confidence(weight: float) -> ConfidenceBand:
+    """Band of a match weight; see the contract for the bounds."""
+    likely = float(probability(weight))
+    if likely >= _VERY_HIGH:
+        return ConfidenceBand.VERY_HIGH
+    return ConfidenceBand.HIGH if likely >= _HIGH else ConfidenceBand.MODERATE
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Match probabilities from which a pair is a MATCH, and a POSSIBLE_MATCH."""
+
+    match: float = 0.9
+    possible: float = 0.5
+
+    @property
+    def match_weight(self) -> float:
+        """Least weight of a MATCH, bits."""
+        return weight_of(self.match)
+
+    @property
+    def possible_weight(self) -> float:
+        """Least weight of a POSSIBLE_MATCH, bits."""
+        return weight_of(self.possible)
+
+    def decide(self, weight: float) -> Decision:
+        """The decision on one pair."""
+        if weight >= self.match_weight:
+            return Decision.MATCH
+        return Decision.POSSIBLE_MATCH if weight >= self.possible_weight else Decision.NON_MATCH

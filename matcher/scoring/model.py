@@ -1,0 +1,117 @@
+"""The match model: a weight in bits for every field and Hamming distance, log2(m / u) (Fellegi and Sunter 1969).
+
+m: how often records of one person differ by so many bits; u: how often records of two random people do. A model is made
+for one scheme, is a versioned JSON file that says where it came from, and carries its own digest.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from math import log2
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import ModelFileError
+from matcher.scheme import LinkageScheme
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another explanation of a likeness than "one person": somebody of the same household, a twin.
+
+    Members of a household share surname and residence whoever they are; so against this rival those fields say nothing,
+    and only the others count. That is how dependence inside a household is modelled, not multiplied.
+    """
+
+    name: str
+    explains: tuple[str, ...]
+    """Fields that agree under this rival as they do for one person."""
+    prior: float
+    """log2 of matches to such pairs."""
+
+
+@dataclass(frozen=True, eq=False)
+class MatchModel:
+    """Weights for one scheme."""
+
+    scheme: LinkageScheme
+    tables: tuple[NDArray[np.float32], ...]
+    """For each field (bits + 1,): weight in bits of distances 0 to bits, never rising."""
+    least: float
+    """Least weight of a comparison in bits: some values are wrong altogether (the miss of Copas and Hilton 1990)."""
+    rivals: tuple[Rival, ...]
+    provenance: dict[str, str]
+    """Where the weights come from: data, records, seed, date."""
+
+    def __post_init__(self) -> None:
+        for field, table in zip(self.scheme.fields, self.tables, strict=True):
+            if len(table) != field.bits + 1 or not np.isfinite(table).all() or (np.diff(table) > 0).any():
+                raise ModelFileError(f"the table of {field.name} must have {field.bits + 1} weights that never rise")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the model's content, 64 hex digits."""
+        return _digest(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "scheme": self.scheme.name,
+            "scheme_digest": self.scheme.digest.hex(),
+            "provenance": self.provenance,
+            "least": self.least,
+            "rivals": [asdict(rival) for rival in self.rivals],
+            "tables": {
+                field.name: [round(float(weight), 4) for weight in table]
+                for field, table in zip(self.scheme.fields, self.tables, strict=True)
+            },
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the model file, one table a line."""
+        content = self._content()
+        tables = ",\n  ".join(
+            f"{json.dumps(name)}: {json.dumps(table)}" for name, table in content.pop("tables").items()
+        )
+        head = json.dumps(content | {"digest": self.digest}, indent=1).removesuffix("\n}")
+        path.write_text(f'{head},\n "tables": {{\n  {tables}\n }}\n}}\n')
+
+    @classmethod
+    def load(cls, path: Path, scheme: LinkageScheme) -> "MatchModel":
+        """Read and check a model file; `ModelFileError` if it is damaged, altered, or made for another scheme."""
+        try:
+            return cls._parse(path.read_text(), scheme)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(f"{path}: no readable model file ({type(error).__name__})") from None
+
+    @classmethod
+    def shipped(cls, scheme: LinkageScheme) -> "MatchModel":
+        """The default model of a scheme, trained on a synthetic population."""
+        return cls._parse((files("matcher.scoring") / "models" / f"{scheme.name}.json").read_text(), scheme)
+
+    @classmethod
+    def _parse(cls, text: str, scheme: LinkageScheme) -> "MatchModel":
+        content = json.loads(text)
+        digest = content.pop("digest")
+        if content["format"] != _FORMAT or digest != _digest(content):
+            raise ModelFileError("the model file was changed after it was made, or is of another version")
+        if content["scheme_digest"] != scheme.digest.hex():
+            raise ModelFileError(f"the model was made for another scheme than {scheme.name}")
+        tables = tuple(np.array(content["tables"][field.name], np.float32) for field in scheme.fields)
+        rivals = tuple(Rival(each["name"], tuple(each["explains"]), each["prior"]) for each in content["rivals"])
+        return cls(scheme, tables, content["least"], rivals, content["provenance"])
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def prior_weight(expected_population: int) -> float:
+    """log2 of the odds that two random records of two agencies are of one person: 1 to `expected_population` - 1."""
+    return -log2(expected_population - 1)

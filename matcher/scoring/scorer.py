@@ -1,0 +1,138 @@
+"""Applies a match model to rows of the block index."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.model import Links, Rows
+from matcher.scoring.decision import Thresholds
+from matcher.scoring.kernels import distances, score_rows, weigh
+from matcher.scoring.model import MatchModel, Rival, prior_weight
+
+_FIRST_ROOM = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How two rows compare."""
+
+    distances: tuple[int, ...]
+    """By field, bits; -1 where missing."""
+    weights: tuple[float, ...]
+    """By field, what it contributes in bits: 0 where another alternative said the same better, or the rival explains it."""
+    prior: float
+    """What the comparison starts from, in bits, against the strongest rival."""
+    total: float
+    """The prior and the weights."""
+
+
+class Scorer:
+    """A model, a prior and thresholds, laid out for the kernels."""
+
+    def __init__(self, model: MatchModel, expected_population: int, thresholds: Thresholds) -> None:
+        scheme = model.scheme
+        self.scheme = scheme
+        self.thresholds = thresholds
+        self._least = np.float32(model.least)
+        rivals = (Rival("stranger", (), prior_weight(expected_population)), *model.rivals)
+        self._priors = np.array([rival.prior for rival in rivals], np.float32)
+        self._explains = np.array([[field.name in rival.explains for field in scheme.fields] for rival in rivals])
+        self.compared = 0
+        """Pairs compared so far."""
+        self._word_ends = np.cumsum([field.bits // 32 for field in scheme.fields])
+        self._tables = np.zeros((len(scheme.fields), max(field.bits for field in scheme.fields) + 1), np.float32)
+        for f, table in enumerate(model.tables):
+            self._tables[f, : len(table)] = table
+        alternatives = [(c, fields) for c, each in enumerate(scheme.alternatives) for fields in each]
+        self._alternative_of = np.empty(len(scheme.fields), np.int64)
+        for a, (_, fields) in enumerate(alternatives):
+            self._alternative_of[list(fields)] = a
+        self._comparison_of = np.array([c for c, _ in alternatives])
+        self._vetoes = np.array([field.vetoes for field in scheme.fields])
+        self._room = _FIRST_ROOM
+
+    def score(self, rows: Rows, new: range) -> Links:
+        """Links between records of `new` rows and of older ones of other agencies that are POSSIBLE_MATCH or better.
+
+        Of several variants of two records the best pair counts."""
+        pairs, weights, _ = self.score_pairs(rows, new, self.thresholds.possible_weight)
+        records = np.sort(rows.records[pairs], axis=1)
+        order = np.lexsort((-weights, records[:, 1], records[:, 0]))
+        records, weights = records[order], weights[order]
+        first = np.ones(len(records), bool)
+        first[1:] = (records[1:] != records[:-1]).any(axis=1)
+        return Links(records[first, 0].copy(), records[first, 1].copy(), weights[first])
+
+    def score_pairs(
+        self, rows: Rows, new: range, floor: float, *, with_distances: bool = False
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+        """All pairs of rows of at least `floor` bits: rows (n, 2), weights (n,), and distances (n, F) or (0, F)."""
+        found: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]] = []
+        row = new.start
+        fields = len(self.scheme.fields)
+        while row < new.stop:
+            pairs = np.empty((self._room, 2), np.int32)
+            weights = np.empty(self._room, np.float32)
+            out = np.empty((self._room if with_distances else 0, fields), np.int64)
+            written, compared, reached = score_rows(
+                row,
+                new.stop,
+                rows.blocks,
+                rows.following,
+                rows.encodings,
+                rows.field_masks,
+                rows.agencies,
+                self._word_ends,
+                self._tables,
+                self._alternative_of,
+                self._comparison_of,
+                self._vetoes,
+                self._least,
+                self._priors,
+                self._explains,
+                np.float32(floor),
+                pairs,
+                weights,
+                out,
+            )
+            if reached == row:
+                self._room *= 2
+            row = reached
+            self.compared += compared
+            found.append((pairs[:written], weights[:written], out[:written]))
+        parts = list(zip(*found, strict=True)) if found else [[np.empty((0, 2), np.int32)], [], []]
+        return (
+            np.concatenate(parts[0]),
+            np.concatenate(parts[1]) if found else np.empty(0, np.float32),
+            np.concatenate(parts[2]) if found else np.empty((0, fields), np.int64),
+        )
+
+    def compare(self, rows: Rows, left: range, right: range) -> Comparison | None:
+        """The best comparison of the variants of two records; None if they share no block."""
+        best: Comparison | None = None
+        for a in left:
+            for b in right:
+                comparison = self._compare_rows(rows, a, b)
+                if comparison is not None and (best is None or comparison.total > best.total):
+                    best = comparison
+        return best
+
+    def _compare_rows(self, rows: Rows, left: int, right: int) -> Comparison | None:
+        distance = np.empty(len(self._word_ends), np.int64)
+        if not distances(left, right, rows.blocks, rows.encodings, rows.field_masks, self._word_ends, distance):
+            return None
+        weights = np.empty(len(self.scheme.fields), np.float32)
+        total, won = weigh(
+            distance,
+            self._tables,
+            self._alternative_of,
+            self._comparison_of,
+            self._vetoes,
+            self._least,
+            self._priors,
+            self._explains,
+            np.empty(len(self._comparison_of), np.float32),
+            weights,
+        )
+        return Comparison(tuple(map(int, distance)), tuple(map(float, weights)), float(self._priors[won]), float(total))

@@ -1,0 +1,147 @@
+"""AlertService: what a coordinator may call about alerts."""
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Lock
+
+import grpc
+
+from matcher.errors import ConsumerFencedError, InvalidArgumentError
+from matcher.explanation import Explainer, ExplainedLink
+from matcher.frame import pack_answer
+from matcher.model import Answer, FrameKind, Resolution
+from matcher.service.feed import checked_name
+from matcher.service.matching import Matching
+from matcher.v1 import alert_service_pb2 as pb
+from matcher.v1.alert_service_pb2_grpc import AlertServiceServicer
+from matcher.wire import alert_message, evidence_messages
+
+CHECKPOINT_SECONDS = 10.0
+_FENCE_SECONDS = 1.0
+_PAGE = 100
+_LARGEST_PAGE = 1000
+_ID_BYTES = 16
+_MOST_REVIEWER = 64
+
+
+class AlertServicer(AlertServiceServicer):
+    """See the contract."""
+
+    def __init__(self, matching: Matching, epoch: int, now: Callable[[], float] = time.time) -> None:
+        self._matching = matching
+        self._store = matching.pipeline.store
+        self._explainer = Explainer(matching.pipeline)
+        self._epoch = epoch
+        self._now = now
+        self._watchers: dict[str, object] = {}
+        self._lock = Lock()
+
+    def WatchAlerts(
+        self, request: pb.WatchAlertsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchAlertsResponse]:
+        """See the contract."""
+        consumer = checked_name(request.consumer, "consumer")
+        me = object()
+        with self._lock:
+            self._watchers[consumer] = me
+        sequence = request.after_sequence if request.HasField("after_sequence") else self._store.mark(consumer)
+        quiet_since = 0.0
+        while context.is_active() and not self._matching.stopping:
+            if self._watchers[consumer] is not me:
+                raise ConsumerFencedError("a newer connection of this consumer took over")
+            for alert in self._store.alerts_after(sequence, _PAGE):
+                yield pb.WatchAlertsResponse(alert=alert_message(alert))
+                sequence = alert.sequence
+                quiet_since = 0.0
+            if self._store.last_sequence > sequence:
+                continue
+            if self._now() - quiet_since >= CHECKPOINT_SECONDS:
+                yield pb.WatchAlertsResponse(checkpoint=sequence)
+                quiet_since = self._now()
+            self._matching.wait_for_alert(sequence, _FENCE_SECONDS)
+
+    def AcknowledgeAlerts(
+        self, request: pb.AcknowledgeAlertsRequest, context: grpc.ServicerContext
+    ) -> pb.AcknowledgeAlertsResponse:
+        """See the contract."""
+        consumer = checked_name(request.consumer, "consumer")
+        return pb.AcknowledgeAlertsResponse(
+            through_sequence=self._store.acknowledge(consumer, request.through_sequence)
+        )
+
+    def ListAlerts(self, request: pb.ListAlertsRequest, context: grpc.ServicerContext) -> pb.ListAlertsResponse:
+        """See the contract."""
+        size = _page_size(request.page_size)
+        alerts = self._store.alerts_after(request.after_sequence, size + 1)
+        return pb.ListAlertsResponse(alerts=map(alert_message, alerts[:size]), more=len(alerts) > size)
+
+    def ExplainAlert(self, request: pb.ExplainAlertRequest, context: grpc.ServicerContext) -> pb.ExplainAlertResponse:
+        """See the contract."""
+        person_id, links = self._explainer.explain(self._store.alert(_id(request.alert_id, "alert_id")))
+        return pb.ExplainAlertResponse(person_id=person_id, links=map(_link_message, links))
+
+    def ListPossibleMatches(
+        self, request: pb.ListPossibleMatchesRequest, context: grpc.ServicerContext
+    ) -> pb.ListPossibleMatchesResponse:
+        """See the contract."""
+        size = _page_size(request.page_size)
+        found = self._explainer.possible_matches(request.after_possible_match_id, size + 1)
+        return pb.ListPossibleMatchesResponse(
+            possible_matches=[
+                pb.PossibleMatch(
+                    possible_match_id=match.possible_match_id,
+                    agency_l=match.agencies[0],
+                    agency_r=match.agencies[1],
+                    evidence=evidence_messages(match.evidence),
+                )
+                for match in found[:size]
+            ],
+            more=len(found) > size,
+        )
+
+    def ResolvePossibleMatch(
+        self, request: pb.ResolvePossibleMatchRequest, context: grpc.ServicerContext
+    ) -> pb.ResolvePossibleMatchResponse:
+        """See the contract."""
+        possible_match_id = _id(request.possible_match_id, "possible_match_id")
+        now = int(self._now())
+        if request.resolution not in tuple(map(int, Resolution)):
+            raise InvalidArgumentError("resolution must be SAME_PERSON or DIFFERENT_PEOPLE")
+        if not 0 < len(request.reviewer) <= _MOST_REVIEWER:
+            raise InvalidArgumentError(f"reviewer must have 1 to {_MOST_REVIEWER} characters")
+        if request.expires_at and request.expires_at <= now:
+            raise InvalidArgumentError("expires_at must lie in the future, or be 0")
+        left, right = self._explainer.pair(possible_match_id)
+        answer = Answer(left, right, Resolution(request.resolution), request.reviewer, request.expires_at)
+        payload = pack_answer(answer)
+        # the log's order of answers is what counts, so each is a frame of its own under a name never used again
+        request_id = f"answer-{time.time_ns()}"
+        self._store.submit("", request_id, FrameKind.ANSWER, self._epoch, payload, payload, now)
+        self._matching.committed()
+        return pb.ResolvePossibleMatchResponse()
+
+
+def _page_size(size: int) -> int:
+    if size > _LARGEST_PAGE:
+        raise InvalidArgumentError(f"page_size must be at most {_LARGEST_PAGE}")
+    return size or _PAGE
+
+
+def _id(value: bytes, field: str) -> bytes:
+    if len(value) != _ID_BYTES:
+        raise InvalidArgumentError(f"{field} must have {_ID_BYTES} bytes")
+    return value
+
+
+def _link_message(link: ExplainedLink) -> pb.ExplainedLink:
+    return pb.ExplainedLink(
+        alias_l=link.aliases[0],
+        agency_l=link.agencies[0],
+        alias_r=link.aliases[1],
+        agency_r=link.agencies[1],
+        evidence=evidence_messages(link.evidence),
+        prior=link.prior,
+        weight=link.weight,
+        confidence=pb.ConfidenceBand.ValueType(link.confidence),
+        reviewed=link.reviewed,
+    )

@@ -1,0 +1,124 @@
+"""FeedService: what an agency may call. Nothing here looks at what other agencies hold."""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import grpc
+
+from matcher.config import ServerConfig
+from matcher.errors import InvalidArgumentError
+from matcher.frame import pack_aliases, pack_records
+from matcher.model import FrameKind
+from matcher.pipeline import DAY_SECONDS
+from matcher.service.identity import Directory
+from matcher.service.matching import Matching
+from matcher.v1 import feed_service_pb2 as pb
+from matcher.v1.feed_service_pb2_grpc import FeedServiceServicer
+from matcher.wire import Limits, read_aliases, read_batch, read_days, scheme_message
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def checked_name(name: str, field: str) -> str:
+    """A name a client chose; `InvalidArgumentError` if it is not 1 to 64 of A-Z, a-z, 0-9, ., _ and -."""
+    if not _NAME.fullmatch(name):
+        raise InvalidArgumentError(f"{field} must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
+    return name
+
+
+class FeedServicer(FeedServiceServicer):
+    """See the contract."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        directory: Directory,
+        matching: Matching,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._directory = directory
+        self._matching = matching
+        self._store = matching.pipeline.store
+        self._now = now
+
+    def GetScheme(self, request: pb.GetSchemeRequest, context: grpc.ServicerContext) -> pb.GetSchemeResponse:
+        """See the contract."""
+        return pb.GetSchemeResponse(
+            scheme=scheme_message(self._config.scheme),
+            epoch=self._config.epoch,
+            key_check=self._config.key_check,
+            max_batch_records=self._config.max_batch_records,
+        )
+
+    def OpenFeed(self, request: pb.OpenFeedRequest, context: grpc.ServicerContext) -> pb.OpenFeedResponse:
+        """See the contract."""
+        feed_id = checked_name(request.feed_id, "feed_id")
+        return pb.OpenFeedResponse(next_offset=self._store.next_offset(self._agency(context), feed_id))
+
+    def AppendRecords(
+        self, request_iterator: Iterator[pb.AppendRecordsRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.AppendRecordsResponse]:
+        """See the contract."""
+        agency = self._agency(context)
+        for request in request_iterator:
+            feed_id = checked_name(request.feed_id, "feed_id")
+            batch = read_batch(request.batch, self._config.scheme, self._limits())
+            next_offset = self._store.append(
+                agency,
+                feed_id,
+                request.batch.first_offset,
+                batch.record_count,
+                batch.epoch,
+                pack_records(batch),
+                int(self._now()),
+            )
+            self._matching.committed()
+            yield pb.AppendRecordsResponse(next_offset=next_offset)
+
+    def SubmitRecords(
+        self, request: pb.SubmitRecordsRequest, context: grpc.ServicerContext
+    ) -> pb.SubmitRecordsResponse:
+        """See the contract."""
+        batch = read_batch(request.batch, self._config.scheme, self._limits())
+        self._submit(context, request, FrameKind.RECORDS, pack_records(batch))
+        return pb.SubmitRecordsResponse()
+
+    def ReportContacts(
+        self, request: pb.ReportContactsRequest, context: grpc.ServicerContext
+    ) -> pb.ReportContactsResponse:
+        """See the contract."""
+        aliases = read_aliases(request.aliases, self._limits())
+        days = read_days(request.observed_days, len(aliases), self._limits())
+        self._submit(context, request, FrameKind.CONTACTS, pack_aliases(FrameKind.CONTACTS, aliases, days))
+        return pb.ReportContactsResponse()
+
+    def RemoveRecords(
+        self, request: pb.RemoveRecordsRequest, context: grpc.ServicerContext
+    ) -> pb.RemoveRecordsResponse:
+        """See the contract."""
+        aliases = read_aliases(request.aliases, self._limits())
+        self._submit(context, request, FrameKind.REMOVALS, pack_aliases(FrameKind.REMOVALS, aliases))
+        return pb.RemoveRecordsResponse()
+
+    def _submit(
+        self,
+        context: grpc.ServicerContext,
+        request: pb.SubmitRecordsRequest | pb.ReportContactsRequest | pb.RemoveRecordsRequest,
+        kind: FrameKind,
+        payload: bytes,
+    ) -> None:
+        request_id = checked_name(request.request_id, "request_id")
+        content = hashlib.sha256(bytes([kind]) + payload).digest()
+        self._store.submit(
+            self._agency(context), request_id, kind, self._config.epoch, payload, content, int(self._now())
+        )
+        self._matching.committed()
+
+    def _agency(self, context: grpc.ServicerContext) -> str:
+        return self._directory.identify(context).name
+
+    def _limits(self) -> Limits:
+        return Limits(self._config.epoch, self._config.max_batch_records, int(self._now()) // DAY_SECONDS)

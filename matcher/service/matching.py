@@ -1,0 +1,78 @@
+"""The one thread that matches: wakes when a frame is committed, and wakes those who wait for alerts."""
+
+import logging
+from threading import Condition, Event, Thread
+from time import monotonic
+
+from matcher.errors import MatcherError
+from matcher.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+_IDLE_SECONDS = 1.0
+_RETRY_SECONDS = 2.0
+
+
+class Matching:
+    """Runs a pipeline until stopped. `working` is false while it cannot commit, such as on a full disk."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.working = True
+        self._committed = Event()
+        self._stopping = Event()
+        self._changed = Condition()
+        self._thread = Thread(target=self._run, name="matching", daemon=True)
+
+    def start(self) -> None:
+        """Start matching."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the frame in hand and end; those who wait for alerts are woken."""
+        self._stopping.set()
+        self._committed.set()
+        self._thread.join()
+        self._notify()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def committed(self) -> None:
+        """Say that a frame was committed."""
+        self._committed.set()
+
+    def wait_for_alert(self, after_sequence: int, seconds: float) -> None:
+        """Return when the log goes beyond a sequence, when the time is over, or when matching stops."""
+        until = monotonic() + seconds
+        with self._changed:
+            while self.pipeline.store.last_sequence <= after_sequence and not self.stopping:
+                left = until - monotonic()
+                if left <= 0 or not self._changed.wait(left):
+                    return
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._committed.clear()
+            try:
+                while not self._stopping.is_set() and self.pipeline.match_next():
+                    self._notify()
+                self.working = True
+                self._committed.wait(_IDLE_SECONDS)
+            except Exception as error:
+                self._recover(error)
+
+    def _recover(self, error: Exception) -> None:
+        self.working = False
+        reason = error.REASON if isinstance(error, MatcherError) else type(error).__name__
+        log.error("matching failed (%s); memory is made anew from the store", reason)
+        self._stopping.wait(_RETRY_SECONDS)
+        try:
+            self.pipeline.rebuild()
+        except MatcherError as again:
+            log.error("the store cannot be read: %s", again.REASON)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

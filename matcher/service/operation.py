@@ -1,0 +1,48 @@
+"""StatusService: what an operator may call. Counts are blurred, so that the presence of one person cannot be read off."""
+
+from importlib.metadata import version
+
+import grpc
+
+from matcher.pipeline import DAY_SECONDS
+from matcher.service.matching import Matching
+from matcher.v1 import status_service_pb2 as pb
+from matcher.v1.status_service_pb2_grpc import StatusServiceServicer
+
+DISTRIBUTION = "familiar-faces-matcher"
+_SMALL, _STEP = 8, 5
+
+
+def blurred(count: int) -> pb.BlurredCount:
+    """1 to 7 as "at most 7", others rounded to 5."""
+    if 0 < count < _SMALL:
+        return pb.BlurredCount(value=_SMALL - 1, at_most=True)
+    return pb.BlurredCount(value=_STEP * round(count / _STEP))
+
+
+class StatusServicer(StatusServiceServicer):
+    """See the contract."""
+
+    def __init__(self, matching: Matching) -> None:
+        self._pipeline = matching.pipeline
+
+    def GetStatus(self, request: pb.GetStatusRequest, context: grpc.ServicerContext) -> pb.GetStatusResponse:
+        """See the contract."""
+        pipeline, store = self._pipeline, self._pipeline.store
+        with pipeline.lock:
+            held = pipeline.registry.held().tolist()
+            over_cap = pipeline.index.over_cap
+        last = {state.agency: state.last_committed_at // DAY_SECONDS for state in store.feed_states()}
+        agencies = [agency.name for agency in pipeline.settings.agencies]
+        held += [0] * (len(agencies) - len(held))
+        return pb.GetStatusResponse(
+            version=version(DISTRIBUTION),
+            frames_waiting=store.committed_through - store.matched_through,
+            records=blurred(sum(held)),
+            alerts=blurred(store.last_sequence),
+            over_cap=blurred(over_cap),
+            feeds=[
+                pb.FeedStatus(agency=agency, records=blurred(count), last_committed_day=last.get(agency, -1))
+                for agency, count in sorted(zip(agencies, held, strict=True))
+            ],
+        )

@@ -1,0 +1,290 @@
+"""The store of one process: the same promises, and nothing outlives it. For tests, benchmarks and trying things out."""
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import (
+    AcknowledgeAheadError,
+    NotFoundError,
+    OffsetCommittedError,
+    OffsetGapError,
+    RequestReusedError,
+    StoreError,
+)
+from matcher.model import Alert, Answer, Frame, FrameKind, Links, MatchOutcome
+from matcher.store.base import FeedState, MatchedFrame
+from matcher.store.checks import check_outcome
+
+_Value = TypeVar("_Value")
+
+
+class _Pairs(Generic[_Value]):
+    """Something about pairs of records, found and dropped by either record."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, dict[int, _Value]] = {}
+
+    def put(self, left: int, right: int, value: _Value) -> None:
+        self._of.setdefault(left, {})[right] = value
+        self._of.setdefault(right, {})[left] = value
+
+    def drop(self, records: Iterable[int]) -> None:
+        for record in records:
+            for other in self._of.pop(record, ()):
+                del self._of[other][record]
+
+    def ordered(self) -> list[tuple[int, int, _Value]]:
+        return [
+            (left, right, self._of[left][right])
+            for left in sorted(self._of)
+            for right in sorted(self._of[left])
+            if left < right
+        ]
+
+
+class MemoryStore:
+    """See `matcher.store.base.Store`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._open = True
+        self._database_id = secrets.token_bytes(16)
+        self._bindings: dict[str, str] = {}
+        self._offsets: dict[tuple[str, str], int] = {}
+        self._requests: dict[tuple[str, str], bytes] = {}
+        self._sent_at: dict[str, int] = {}
+        self._marks: dict[str, int] = {}
+        self._frames: list[Frame] = []
+        self._numbers: dict[int, NDArray[np.int64]] = {}
+        self._links: _Pairs[float] = _Pairs()
+        self._answers: _Pairs[Answer] = _Pairs()
+        self._alerts: list[Alert] = []
+        self._sequence_of: dict[bytes, int] = {}
+        self._matched_through = 0
+        self._next_record = 0
+
+    # -- identity of the database --------------------------------------------------------------------------------
+
+    @property
+    def database_id(self) -> bytes:
+        """See `Store`."""
+        return self._database_id
+
+    def bind(self, setting: str, value: str) -> None:
+        """See `Store`."""
+        with self._opened():
+            if self._bindings.setdefault(setting, value) != value:
+                raise StoreError(f"the database was made with another {setting}: correct the configuration")
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._lock:
+            self._open = False
+
+    # -- input ---------------------------------------------------------------------------------------------------
+
+    def next_offset(self, agency: str, feed_id: str) -> int:
+        """See `Store`."""
+        with self._opened():
+            return self._offsets.get((agency, feed_id), 0)
+
+    def append(
+        self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int
+    ) -> int:
+        """See `Store`."""
+        if count < 1:
+            raise ValueError("a frame holds at least one record")
+        with self._opened():
+            expected = self._offsets.get((agency, feed_id), 0)
+            if first_offset < expected:
+                raise OffsetCommittedError(expected)
+            if first_offset > expected:
+                raise OffsetGapError(expected)
+            self._add_frame(agency, FrameKind.RECORDS, epoch, payload, now)
+            self._offsets[agency, feed_id] = expected + count
+            return expected + count
+
+    def submit(
+        self,
+        agency: str,
+        request_id: str,
+        kind: FrameKind,
+        epoch: int,
+        payload: bytes,
+        content: bytes,
+        now: int,
+    ) -> None:
+        """See `Store`."""
+        with self._opened():
+            before = self._requests.get((agency, request_id))
+            if before is None:
+                self._requests[agency, request_id] = content
+                self._add_frame(agency, kind, epoch, payload, now)
+            elif before != content:
+                raise RequestReusedError("the request_id was used for another request")
+
+    # -- matching ------------------------------------------------------------------------------------------------
+
+    @property
+    def committed_through(self) -> int:
+        """See `Store`."""
+        with self._opened():
+            return len(self._frames)
+
+    @property
+    def matched_through(self) -> int:
+        """See `Store`."""
+        with self._opened():
+            return self._matched_through
+
+    @property
+    def next_record(self) -> int:
+        """See `Store`."""
+        with self._opened():
+            return self._next_record
+
+    def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
+        """See `Store`."""
+        with self._opened():
+            return self._frames[max(frame_id, 0) :][: max(limit, 0)]
+
+    def commit_matching(self, outcome: MatchOutcome) -> None:
+        """See `Store`."""
+        with self._opened():
+            check_outcome(outcome, len(self._frames), self._matched_through, len(self._alerts))
+            self._check_fit(outcome)
+            self._apply(outcome)
+
+    def matched_frames(self) -> Iterator[MatchedFrame]:
+        """See `Store`."""
+        with self._opened():
+            frame_ids = sorted(self._numbers)
+        for frame_id in frame_ids:
+            with self._opened():
+                numbers = self._numbers.get(frame_id)
+                frame = self._frames[frame_id - 1]
+            if numbers is not None:
+                yield MatchedFrame(frame, numbers.copy())
+
+    def read_payload(self, frame_id: int, position: int, size: int) -> bytes:
+        """See `Store`."""
+        with self._opened():
+            payload = self._frames[frame_id - 1].payload if 1 <= frame_id <= len(self._frames) else None
+        if payload is None or position < 0 or size < 0 or position + size > len(payload):
+            raise StoreError("a stored frame has no such part")
+        return payload[position : position + size]
+
+    def links(self) -> Links:
+        """See `Store`."""
+        with self._opened():
+            table = np.array(self._links.ordered(), [("left", "i8"), ("right", "i8"), ("weight", "f4")])
+        return Links(table["left"].copy(), table["right"].copy(), table["weight"].copy())
+
+    def answers(self) -> list[Answer]:
+        """See `Store`."""
+        with self._opened():
+            return [answer for _, _, answer in self._answers.ordered()]
+
+    # -- alerts --------------------------------------------------------------------------------------------------
+
+    @property
+    def last_sequence(self) -> int:
+        """See `Store`."""
+        with self._opened():
+            return len(self._alerts)
+
+    def alerts_after(self, sequence: int, limit: int) -> list[Alert]:
+        """See `Store`."""
+        with self._opened():
+            return self._alerts[max(sequence, 0) :][: max(limit, 0)]
+
+    def alert(self, alert_id: bytes) -> Alert:
+        """See `Store`."""
+        with self._opened():
+            sequence = self._sequence_of.get(alert_id)
+            if sequence is None:
+                raise NotFoundError("there is no such alert")
+            return self._alerts[sequence - 1]
+
+    def mark(self, consumer: str) -> int:
+        """See `Store`."""
+        with self._opened():
+            return self._marks.get(consumer, 0)
+
+    def acknowledge(self, consumer: str, through_sequence: int) -> int:
+        """See `Store`."""
+        with self._opened():
+            if through_sequence > (last := len(self._alerts)):
+                raise AcknowledgeAheadError(f"the log reaches sequence {last}")
+            mark = self._marks[consumer] = max(self._marks.get(consumer, 0), through_sequence)
+            return mark
+
+    # -- operation -----------------------------------------------------------------------------------------------
+
+    def feed_states(self) -> list[FeedState]:
+        """See `Store`."""
+        with self._opened():
+            return [FeedState(agency, last) for agency, last in sorted(self._sent_at.items())]
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        with self._lock:
+            if not self._open:
+                raise StoreError("the database is closed")
+            yield
+
+    def _add_frame(self, agency: str, kind: FrameKind, epoch: int, payload: bytes, now: int) -> None:
+        self._frames.append(Frame(len(self._frames) + 1, agency, FrameKind(kind), epoch, payload, now))
+        if kind != FrameKind.ANSWER:
+            self._sent_at[agency] = now
+
+    def _check_fit(self, outcome: MatchOutcome) -> None:
+        for patch in outcome.patches:
+            if not 0 <= patch.position <= len(self._frames[patch.frame_id - 1].payload) - len(patch.data):
+                raise ValueError("a patch reaches over the end of its frame")
+        for frame_id in outcome.record_numbers:
+            frame = self._frames[frame_id - 1]
+            if frame.kind != FrameKind.RECORDS or not frame.payload:
+                raise ValueError("only a RECORDS frame that is not emptied has record numbers")
+        alert_ids = {alert.alert_id for alert in outcome.alerts}
+        if len(alert_ids) < len(outcome.alerts) or not alert_ids.isdisjoint(self._sequence_of):
+            raise ValueError("an alert_id stands in the log already")
+
+    def _apply(self, outcome: MatchOutcome) -> None:
+        for frame_id, position, data in outcome.patches:
+            payload = bytearray(self._frames[frame_id - 1].payload)
+            payload[position : position + len(data)] = data
+            self._frames[frame_id - 1] = replace(self._frames[frame_id - 1], payload=bytes(payload))
+        for frame_id, numbers in outcome.record_numbers.items():
+            self._numbers[frame_id] = numbers.astype(np.int64)
+        for frame_id in outcome.emptied:
+            self._frames[frame_id - 1] = replace(self._frames[frame_id - 1], payload=b"")
+            self._numbers.pop(frame_id, None)
+        self._links.drop(outcome.unlinked)
+        links = outcome.links
+        for left, right, weight in zip(links.left.tolist(), links.right.tolist(), links.weight.tolist(), strict=True):
+            self._links.put(left, right, weight)
+        for answer in outcome.answers:
+            self._answers.put(answer.left, answer.right, answer)
+        for alert in outcome.alerts:
+            self._alerts.append(alert)
+            self._sequence_of[alert.alert_id] = alert.sequence
+        # last, so that nothing this outcome raised about a record outlives it
+        self._links.drop(outcome.gone)
+        self._answers.drop(outcome.gone)
+        if gone := set(outcome.gone):
+            self._alerts = [_without(alert, gone) for alert in self._alerts]
+        self._matched_through = outcome.matched_through
+        self._next_record = max(self._next_record, outcome.next_record)
+
+
+def _without(alert: Alert, records: set[int]) -> Alert:
+    members = tuple(member for member in alert.members if member.record not in records)
+    return alert if len(members) == len(alert.members) else replace(alert, members=members)

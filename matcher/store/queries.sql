@@ -1,0 +1,118 @@
+-- Every statement the SQLite store runs on its tables, by name; `queries.py` loads them.
+
+-- name: create_state
+INSERT INTO state VALUES (1, ?, 0, 0);
+
+-- name: database_id
+SELECT database_id FROM state;
+
+-- name: matched_through
+SELECT matched_through FROM state;
+
+-- name: next_record
+SELECT next_record FROM state;
+
+-- name: advance
+UPDATE state SET matched_through = ?, next_record = max(next_record, ?);
+
+-- name: bind
+INSERT INTO binding VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- name: bound_value
+SELECT value FROM binding WHERE setting = ?;
+
+-- name: next_offset
+SELECT next_offset FROM feed WHERE agency = ? AND feed_id = ?;
+
+-- name: set_next_offset
+INSERT INTO feed VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset;
+
+-- name: request_content
+SELECT content FROM request WHERE agency = ? AND request_id = ?;
+
+-- name: add_request
+INSERT INTO request VALUES (?, ?, ?);
+
+-- name: append_frame
+INSERT INTO frame (agency, kind, epoch, committed_at, guard, payload) VALUES (?, ?, ?, ?, zeroblob(4096), ?);
+
+-- name: agency_sent
+INSERT INTO agency VALUES (?, ?) ON CONFLICT DO UPDATE SET last_committed_at = excluded.last_committed_at;
+
+-- name: agencies
+SELECT agency, last_committed_at FROM agency ORDER BY agency;
+
+-- name: committed_through
+SELECT coalesce(max(frame_id), 0) FROM frame;
+
+-- name: frames_after
+SELECT frame_id, agency, kind, epoch, payload, committed_at FROM frame WHERE frame_id > ? ORDER BY frame_id LIMIT ?;
+
+-- name: payload_size
+SELECT length(payload) FROM frame WHERE frame_id = ?;
+
+-- name: empty_frame
+UPDATE frame SET guard = x'', payload = x'' WHERE frame_id = ?;
+
+-- name: drop_numbers
+DELETE FROM numbering WHERE frame_id = ?;
+
+-- name: set_numbers
+INSERT INTO numbering SELECT frame_id, ?2 FROM frame WHERE frame_id = ?1 AND kind = 1 AND length(payload) > 0
+ON CONFLICT DO UPDATE SET numbers = excluded.numbers;
+
+-- name: matched_frame_after
+SELECT frame_id, agency, kind, epoch, payload, committed_at, numbers
+FROM frame JOIN numbering USING (frame_id) WHERE frame_id > ? ORDER BY frame_id LIMIT 1;
+
+-- name: unlink
+DELETE FROM link WHERE "left" = ?1 OR "right" = ?1;
+
+-- name: add_link
+INSERT INTO link VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET weight = excluded.weight;
+
+-- name: links
+SELECT "left", "right", weight FROM link ORDER BY "left", "right";
+
+-- name: set_answer
+INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+SET resolution = excluded.resolution, reviewer = excluded.reviewer, expires_at = excluded.expires_at;
+
+-- name: drop_answers
+DELETE FROM answer WHERE "left" = ?1 OR "right" = ?1;
+
+-- name: answers
+SELECT "left", "right", resolution, reviewer, expires_at FROM answer ORDER BY "left", "right";
+
+-- name: last_sequence
+SELECT coalesce(max(sequence), 0) FROM alert;
+
+-- name: add_alert
+INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, zeroblob(4096), ?);
+
+-- name: add_member
+INSERT INTO alert_member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: member_spans
+SELECT sequence, start, alias_size + encapsulation_size + sealed_size FROM alert_member WHERE record = ?;
+
+-- name: drop_members
+DELETE FROM alert_member WHERE record = ?;
+
+-- name: alerts_after
+SELECT sequence, alert_id, kind, person_id, agencies, confidence, health_present, police_present, surviving_person_id,
+    rule_version, raised_at, secrets
+FROM alert WHERE sequence > ? ORDER BY sequence LIMIT ?;
+
+-- name: alert_sequence
+SELECT sequence FROM alert WHERE alert_id = ?;
+
+-- name: members
+SELECT record, agency, sector, observed_day, epoch, start, alias_size, encapsulation_size, sealed_size
+FROM alert_member WHERE sequence = ? ORDER BY position;
+
+-- name: mark
+SELECT mark FROM consumer WHERE consumer = ?;
+
+-- name: set_mark
+INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET mark = excluded.mark;

@@ -1,0 +1,110 @@
+-- What the migrations add up to, for reading; a test compares the two.
+
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    database_id BLOB NOT NULL CHECK (length(database_id) = 16),
+    matched_through INTEGER NOT NULL,
+    next_record INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE binding (
+    setting TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE agency (
+    agency TEXT PRIMARY KEY,
+    last_committed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE feed (
+    agency TEXT NOT NULL,
+    feed_id TEXT NOT NULL,
+    next_offset INTEGER NOT NULL CHECK (next_offset > 0),
+    PRIMARY KEY (agency, feed_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE request (
+    agency TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (agency, request_id)
+) STRICT, WITHOUT ROWID;
+
+-- `guard` is one page of zeros. SQLite keeps the first page of a row inside the tree, where balancing copies it and
+-- secure_delete does not wipe every copy; behind the guard a payload lies on overflow pages, which never move.
+CREATE TABLE frame (
+    frame_id INTEGER PRIMARY KEY,
+    agency TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    committed_at INTEGER NOT NULL,
+    guard BLOB NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+
+-- `numbers`: 64-bit little endian integers.
+CREATE TABLE numbering (
+    frame_id INTEGER PRIMARY KEY REFERENCES frame,
+    numbers BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE link (
+    "left" INTEGER NOT NULL,
+    "right" INTEGER NOT NULL CHECK ("left" < "right"),
+    weight REAL NOT NULL,
+    PRIMARY KEY ("left", "right")
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX link_right ON link ("right");
+
+CREATE TABLE answer (
+    "left" INTEGER NOT NULL,
+    "right" INTEGER NOT NULL CHECK ("left" < "right"),
+    resolution INTEGER NOT NULL,
+    reviewer TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY ("left", "right")
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX answer_right ON answer ("right");
+
+-- `secrets`: alias, encapsulation and sealed reference of each member, end to end.
+CREATE TABLE alert (
+    sequence INTEGER PRIMARY KEY,
+    alert_id BLOB NOT NULL UNIQUE,
+    kind INTEGER NOT NULL,
+    person_id BLOB NOT NULL,
+    agencies TEXT NOT NULL, -- a JSON array
+    confidence INTEGER NOT NULL,
+    health_present INTEGER NOT NULL,
+    police_present INTEGER NOT NULL,
+    surviving_person_id BLOB NOT NULL,
+    rule_version TEXT NOT NULL,
+    raised_at INTEGER NOT NULL,
+    guard BLOB NOT NULL,
+    secrets BLOB NOT NULL
+) STRICT;
+
+-- `start` and the three sizes say where the member's bytes stand in its alert's `secrets`.
+CREATE TABLE alert_member (
+    sequence INTEGER NOT NULL REFERENCES alert,
+    position INTEGER NOT NULL,
+    record INTEGER NOT NULL,
+    agency TEXT NOT NULL,
+    sector TEXT NOT NULL,
+    observed_day INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    alias_size INTEGER NOT NULL,
+    encapsulation_size INTEGER NOT NULL,
+    sealed_size INTEGER NOT NULL,
+    PRIMARY KEY (sequence, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX alert_member_record ON alert_member (record);
+
+CREATE TABLE consumer (
+    consumer TEXT PRIMARY KEY,
+    mark INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,283 @@
+"""Configuration files: defaults, and that every mistake is listed, once, without its value."""
+
+from pathlib import Path
+
+import pytest
+
+from matcher.config import AgencyConfig, CoordinatorConfig, ServerConfig
+from matcher.errors import ConfigError
+from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1
+
+TLS = """
+[tls]
+certificate = "pki/certificate.pem"
+key = "pki/key.pem"
+authority = "pki/authority.pem"
+"""
+SERVER = f"""
+[matcher]
+database = "matcher.db"
+key_check = "000102030405060708090A0b0c0d0e0f"
+{TLS}
+[[agency]]
+name = "police"
+sector = "police"
+certificate = "spiffe://example.org/agency/police"
+[[agency]]
+name = "st-marys"
+sector = "health"
+certificate = "spiffe://example.org/agency/st-marys"
+[[coordinator]]
+name = "hub"
+certificate = "spiffe://example.org/coordinator/hub"
+"""
+AGENCY = f"""
+[agency]
+name = "police"
+matcher = "matcher.example.org:7443"
+linkage_key = "linkage.key"
+alias_key = "alias.key"
+coordinator_public_key = "coordinator.pub"
+{TLS}
+"""
+COORDINATOR = f"""
+[coordinator]
+name = "hub"
+matcher = "[::1]:7443"
+private_key = "private.key"
+{TLS}
+"""
+PASTED = "5e" * 32
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with every file the configurations above name."""
+    (tmp_path / "pki").mkdir()
+    for name in ("certificate.pem", "key.pem", "authority.pem"):
+        (tmp_path / "pki" / name).touch()
+    for name in ("linkage.key", "alias.key", "coordinator.pub", "private.key"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def server(folder: Path, text: str, *, check_files: bool = True) -> ServerConfig:
+    path = folder / "matcher.toml"
+    path.write_text(text)
+    return ServerConfig.load(path, check_files=check_files)
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        server(folder, text)
+    assert str(folder / "matcher.toml") in str(caught.value)
+    return caught.value.problems
+
+
+def agency_problems(folder: Path, text: str) -> list[str]:
+    (folder / "agency.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        AgencyConfig.load(folder / "agency.toml")
+    assert PASTED not in str(caught.value)
+    return caught.value.problems
+
+
+def test_a_server_file_with_the_least_in_it_gets_the_defaults(folder: Path) -> None:
+    config = server(folder, SERVER)
+    assert config.listen == "127.0.0.1:7443"
+    assert config.database == folder / "matcher.db"
+    assert config.scheme is UK_PERSON_V1
+    assert config.key_check == bytes(range(16))
+    assert (config.epoch, config.expected_population, config.max_batch_records) == (1, 1_000_000, 4096)
+    assert (config.match_probability, config.possible_probability) == (0.95, 0.5)
+    assert (config.block_cap, config.look_back_days, config.reflection, config.model) == (1000, 365, False, None)
+    assert config.tls.key == folder / "pki" / "key.pem"
+    assert [(agency.name, agency.sector) for agency in config.agencies] == [
+        ("police", "police"),
+        ("st-marys", "health"),
+    ]
+    assert config.agencies[0].certificate == "spiffe://example.org/agency/police"
+    assert [caller.name for caller in config.coordinators] == ["hub"]
+    assert config.operators == ()
+
+
+def test_every_option_can_be_set(folder: Path) -> None:
+    (folder / "model.json").touch()
+    options = """
+listen = "[::]:0"
+scheme = "generic-person-v1"
+epoch = 65535
+expected_population = 100
+match_probability = 0.9
+possible_probability = 0.2
+max_batch_records = 16384
+block_cap = 10
+look_back_days = 3650
+reflection = true
+model = "model.json"
+"""
+    operator = '[[operator]]\nname = "ops"\ncertificate = "spiffe://example.org/operator/ops"\n'
+    config = server(folder, SERVER.replace("[matcher]", "[matcher]" + options) + operator)
+    assert config.listen == "[::]:0"
+    assert config.scheme is GENERIC_PERSON_V1
+    assert config.model == folder / "model.json"
+    assert config.reflection
+    assert (config.match_probability, config.possible_probability) == (0.9, 0.2)
+    assert config.operators[0].name == "ops"
+
+
+def test_an_agency_and_a_coordinator_file(folder: Path) -> None:
+    (folder / "agency.toml").write_text(AGENCY + '[columns]\nforename = "Given Name"\n')
+    agency = AgencyConfig.load(folder / "agency.toml")
+    assert (agency.name, agency.matcher, agency.server_name) == ("police", "matcher.example.org:7443", None)
+    assert agency.linkage_key == folder / "linkage.key"
+    assert (agency.epoch, agency.batch_records, agency.scheme) == (1, 2000, UK_PERSON_V1)
+    assert agency.columns == {"forename": "Given Name"}
+
+    (folder / "coordinator.toml").write_text(COORDINATOR)
+    coordinator = CoordinatorConfig.load(folder / "coordinator.toml")
+    assert (coordinator.name, coordinator.consumer, coordinator.matcher) == ("hub", "default", "[::1]:7443")
+    assert coordinator.private_key == folder / "private.key"
+
+
+def test_three_mistakes_are_three_problems(folder: Path) -> None:
+    text = SERVER.replace("key_check", "epoch = 0\nblok_cap = 50\nkey_check").replace('"health"', '"helth"')
+    assert problems(folder, text) == [
+        "[matcher] blok_cap: is not known; did you mean block_cap?",
+        "[matcher] epoch: must be a whole number, 1 to 65535",
+        "[[agency]] 2 sector: must be one of police, health, council, social-care, housing, fire, justice, education, "
+        "voluntary",
+    ]
+
+
+def test_a_misspelt_name_is_not_reported_as_missing_too(folder: Path) -> None:
+    assert problems(folder, SERVER.replace("database", "databse").replace("[tls]", "[tsl]")) == [
+        "table tsl: is not known; did you mean tls?",
+        "[matcher] databse: is not known; did you mean database?",
+    ]
+
+
+WRONG = [
+    ("listen", "7443", "must be host:port"),
+    ("listen", '"localhost"', "must be host:port"),
+    ("listen", '"localhost:70000"', "must be host:port"),
+    ("listen", '"two words:1"', "must be host:port"),
+    ("scheme", '"uk"', "must be one of uk-person-v1, generic-person-v1"),
+    ("epoch", "65536", "1 to 65535"),
+    ("epoch", "1.0", "a whole number"),
+    ("epoch", "true", "a whole number"),
+    ("expected_population", "99", "100 to"),
+    ("match_probability", "1", "above 0 and below 1"),
+    ("match_probability", "nan", "above 0 and below 1"),
+    ("match_probability", '"0.9"', "above 0 and below 1"),
+    ("possible_probability", "0.0", "above 0 and below 1"),
+    ("possible_probability", "0.95", "must be below match_probability"),
+    ("match_probability", "0.3", "must be below match_probability"),
+    ("max_batch_records", "16385", "1 to 16384"),
+    ("block_cap", "9", "10 to"),
+    ("look_back_days", "0", "1 to 3650"),
+    ("reflection", "1", "true or false"),
+    ("model", '"missing.json"', "no such file"),
+    ("model", '"pki"', "no such file"),
+    ("model", "3", "must be a path"),
+    ("model", r'"a\u0000"', "must be a path"),
+]
+
+
+@pytest.mark.parametrize(("option", "value", "reason"), WRONG)
+def test_a_wrong_value_is_one_problem(folder: Path, option: str, value: str, reason: str) -> None:
+    (problem,) = problems(folder, SERVER.replace("key_check", f"{option} = {value}\nkey_check"))
+    assert reason in problem
+
+
+@pytest.mark.parametrize("check", ["00", "xx" * 16, PASTED])
+def test_a_key_check_is_32_hex_digits_and_a_wrong_one_is_not_quoted(folder: Path, check: str) -> None:
+    text = SERVER.replace("000102030405060708090A0b0c0d0e0f", check)
+    assert problems(folder, text) == ["[matcher] key_check: must be 32 hex digits"]
+
+
+def test_a_key_pasted_where_its_path_belongs_is_not_quoted(folder: Path) -> None:
+    assert agency_problems(folder, AGENCY.replace("linkage.key", PASTED)) == [
+        "[agency] linkage_key: there is no such file, or it may not be read"
+    ]
+    assert agency_problems(folder, AGENCY.replace("[agency]", f"[agency]\n{PASTED} = 1")) == [
+        "[agency] (a long name): is not known"
+    ]
+
+
+def test_names_and_certificates_are_given_once(folder: Path) -> None:
+    text = SERVER.replace('name = "st-marys"', 'name = "police"').replace("coordinator/hub", "agency/police")
+    assert problems(folder, text) == [
+        "[[agency]] 2 name: is given twice",
+        "[[coordinator]] 1 certificate: is that of [[agency]] 1 too",
+    ]
+
+
+@pytest.mark.parametrize("uri", ["https://example.org/a", "spiffe://", "spiffe://Example.org/a", "spiffe://a/b?c", "é"])
+def test_a_certificate_name_is_a_spiffe_uri(folder: Path, uri: str) -> None:
+    (problem,) = problems(folder, SERVER.replace("spiffe://example.org/agency/police", uri))
+    assert problem.startswith("[[agency]] 1 certificate: must be a URI such as spiffe://")
+
+
+@pytest.mark.parametrize("name", ["", "Police", "a b", "x" * 33, "../x"])
+def test_a_name_fits_a_folder(folder: Path, name: str) -> None:
+    (problem,) = problems(folder, SERVER.replace('name = "police"', f'name = "{name}"'))
+    assert problem == "[[agency]] 1 name: must be 1 to 32 of a-z, 0-9 and -"
+
+
+def test_missing_tables_and_options(folder: Path) -> None:
+    assert problems(folder, "") == [
+        "[matcher]: is missing",
+        "[tls]: is missing",
+        "[[agency]]: there must be at least 2",
+        "[[coordinator]]: there must be at least 1",
+    ]
+    assert problems(folder, SERVER.replace('key = "pki/key.pem"', "")) == ["[tls] key: is missing"]
+
+
+def test_tables_of_the_wrong_kind(folder: Path) -> None:
+    assert problems(folder, "matcher = 1\ntls = []\nagency = 3\ncoordinator = [1]\noperator = {}") == [
+        "[matcher]: must be a table",
+        "[tls]: must be a table",
+        "[[agency]]: must be an array of tables",
+        "[[coordinator]] 1: must be a table",
+        "[[operator]]: must be an array of tables",
+    ]
+    assert agency_problems(folder, AGENCY + "[columns]\nforename = 3") == [
+        "[columns]: must hold texts only, none of them empty"
+    ]
+    assert agency_problems(folder, "columns = 3\n" + AGENCY) == ["[columns]: must hold texts only, none of them empty"]
+
+
+def test_files_named_may_be_missing_when_they_are_not_checked(folder: Path) -> None:
+    (folder / "pki" / "key.pem").unlink()
+    assert problems(folder, SERVER) == ["[tls] key: there is no such file, or it may not be read"]
+    assert server(folder, SERVER, check_files=False).tls.key == folder / "pki" / "key.pem"
+
+
+def test_a_client_needs_a_port(folder: Path) -> None:
+    (problem,) = agency_problems(folder, AGENCY.replace(":7443", ":0"))
+    assert problem.startswith("[agency] matcher: must be host:port")
+
+
+def test_a_file_that_cannot_be_read(folder: Path) -> None:
+    path = folder / "matcher.toml"
+    with pytest.raises(ConfigError, match="cannot be read"):
+        ServerConfig.load(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        ServerConfig.load(path)
+    path.write_text(f'[agency]\nlinkage_key = "{PASTED}\n')
+    with pytest.raises(ConfigError, match="is not TOML") as caught:
+        ServerConfig.load(path)
+    assert PASTED not in str(caught.value)
+
+
+def test_relative_paths_start_at_the_file_and_not_at_the_working_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server(folder, SERVER)
+    monkeypatch.chdir(folder.parent)
+    config = ServerConfig.load(Path(folder.name) / "matcher.toml")
+    assert config.database == folder / "matcher.db"
+    assert server(folder, SERVER.replace('"matcher.db"', '"/var/lib/m.db"')).database == Path("/var/lib/m.db")
