@@ -77,13 +77,13 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
 
 def _random_distances(
     tokeniser: Tokeniser, scheme: LinkageScheme, columns: dict[str, list[str]], rng: np.random.Generator
-) -> NDArray[np.int64]:
+) -> NDArray[np.int16]:
     """Distances (RANDOM_PAIRS, F) of random pairs of records, -1 where missing. Bits of a signature are interchangeable,
     so a field's first ones stand for those a block would pick."""
     rows = len(next(iter(columns.values())))
     left, right = rng.integers(rows, size=(2, RANDOM_PAIRS))
     left, right = left[left != right], right[left != right]
-    result = np.full((len(left), len(scheme.fields)), -1, np.int64)
+    result = np.full((len(left), len(scheme.fields)), -1, np.int16)
     for f, field in enumerate(scheme.fields):
         values = sorted(set(columns[field.name]) - {""})
         if not values:

@@ -3,8 +3,9 @@ the occasion and a store in memory. For pilots and evaluation; it is the one pla
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -16,16 +17,19 @@ from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.normalise import normalise
 from matcher.agency.sources import read
 from matcher.agency.tokeniser import Tokeniser
-from matcher.frame import pack_records
+from matcher.blocking.index import BlockIndex
+from matcher.frame import pack_records, unpack_records
 from matcher.model import Links
 from matcher.pipeline import AgencyInfo, Pipeline, Settings
 from matcher.scheme import LinkageScheme
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
+from matcher.scoring.training import fit_shares
 from matcher.store.memory import MemoryStore
 
 _FEED = "link"
+_LEAST_POPULATION = 100
 
 
 @dataclass(slots=True, repr=False)
@@ -81,7 +85,7 @@ def link_batches(
     thresholds: Thresholds | None = None,
 ) -> Linked:
     """Tokenise and match. `model`: the shipped one by default. `expected_population`: how many people the files may speak
-    of, by default the number of records."""
+    of; by default that, and how common households and twins are, is estimated from the tokens."""
     store = MemoryStore()
     keys = LinkageKeys(secrets.token_bytes(32), scheme, 1)
     alias_key = secrets.token_bytes(32)
@@ -98,15 +102,35 @@ def link_batches(
         offset = store.next_offset(agency, _FEED)
         store.append(agency, _FEED, offset, tokens.record_count, 1, pack_records(tokens), int(time.time()))
         references += [(agency, ref) for ref, _ in groupby(normalised.record_ref)]
-    scorer = Scorer(
-        model or MatchModel.shipped(scheme),
-        expected_population or max(len(references), 100),
-        thresholds or Thresholds(),
-    )
+    model = model or MatchModel.shipped(scheme)
+    if expected_population is None:
+        expected_population, model = _estimated(store, model, len(references))
+    scorer = Scorer(model, expected_population, thresholds or Thresholds())
     sectors = tuple(AgencyInfo(agency, "council") for agency in tokenisers)
     pipeline = Pipeline(store, scorer, Settings(sectors, look_back_days=10**6))
     pipeline.match_all()
     return Linked(pipeline, references)
+
+
+def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int, MatchModel]:
+    """The population and the rivals' priors that the records themselves speak for."""
+    index = BlockIndex(model.scheme, Settings(()).block_cap)
+    agencies: dict[str, int] = {}
+    held: Counter[str] = Counter()
+    frames = store.frames_after(0, records)
+    for frame in frames:
+        batch = unpack_records(frame.payload, frame.epoch)
+        numbers = np.zeros(batch.row_count, np.int64)
+        number = agencies.setdefault(frame.agency, len(agencies))
+        index.insert(batch.block_tokens, batch.pass_masks, batch.encodings, batch.field_masks, numbers, number)
+        held[frame.agency] += batch.record_count
+    all_pairs = (records**2 - sum(count**2 for count in held.values())) / 2
+    if not all_pairs:
+        return _LEAST_POPULATION, model
+    scorer = Scorer(model, _LEAST_POPULATION, Thresholds())
+    _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
+    share, rivals = fit_shares(model, candidates, all_pairs)
+    return max(round(1 / share), _LEAST_POPULATION), replace(model, rivals=rivals)
 
 
 def by_agency(batch: RawBatch) -> list[tuple[str, RawBatch]]:

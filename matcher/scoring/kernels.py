@@ -130,7 +130,7 @@ def score_rows(
     floor: np.float32,
     out_rows: NDArray[np.int32],
     out_weights: NDArray[np.float32],
-    out_distances: NDArray[np.int64],
+    out_distances: NDArray[np.int16],
 ) -> tuple[int, int, int]:
     """Compare rows `first` to `last` (exclusive) with the older rows of their blocks held by other agencies.
 

@@ -66,15 +66,15 @@ class Scorer:
 
     def score_pairs(
         self, rows: Rows, new: range, floor: float, *, with_distances: bool = False
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int16]]:
         """All pairs of rows of at least `floor` bits: rows (n, 2), weights (n,), and distances (n, F) or (0, F)."""
-        found: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]] = []
+        found: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int16]]] = []
         row = new.start
         fields = len(self.scheme.fields)
         while row < new.stop:
             pairs = np.empty((self._room, 2), np.int32)
             weights = np.empty(self._room, np.float32)
-            out = np.empty((self._room if with_distances else 0, fields), np.int64)
+            out = np.empty((self._room if with_distances else 0, fields), np.int16)
             written, compared, reached = score_rows(
                 row,
                 new.stop,
@@ -105,7 +105,7 @@ class Scorer:
         return (
             np.concatenate(parts[0]),
             np.concatenate(parts[1]) if found else np.empty(0, np.float32),
-            np.concatenate(parts[2]) if found else np.empty((0, fields), np.int64),
+            np.concatenate(parts[2]) if found else np.empty((0, fields), np.int16),
         )
 
     def compare(self, rows: Rows, left: range, right: range) -> Comparison | None:

@@ -6,13 +6,13 @@ Winkler 1988). Fields that share a comparison are fitted apart first; then the b
 own, as one piece of evidence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.scheme import LinkageScheme
-from matcher.scoring.model import Rival
+from matcher.scoring.model import MatchModel, Rival
 
 _STEPS_PER_BIT = 2
 """Resolution at which the better of several fields is fitted again."""
@@ -20,6 +20,8 @@ _LEAST_WEIGHT, _MOST_WEIGHT = -12.0, 24.0
 _REACH = 8
 """A summary of other fields counts only up to 1/8 of its bits: beyond, one shared part explains the likeness."""
 _NEVER = -100.0
+_STILL = 0.001
+"""Change of a share, in bits, below which it stands still."""
 
 
 HOUSEHOLD = ("surname", "postcode", "address")
@@ -49,7 +51,7 @@ class _State:
     """Share of all pairs that are matches, and of each rival but strangers."""
     least: float
 
-    def against(self, distances: NDArray[np.int64]) -> tuple[NDArray[np.float64], list[NDArray[np.bool_]]]:
+    def against(self, distances: NDArray[np.int16]) -> tuple[NDArray[np.float64], list[NDArray[np.bool_]]]:
         """Match weight (K, n) against strangers and every rival; for each field, which pairs (n,) its alternative won."""
         parts = np.zeros((len(self.tables), len(distances)))
         won = [np.zeros(len(distances), bool) for _ in self.tables]
@@ -67,11 +69,19 @@ class _State:
             weights.append(np.log2(match / self.shares[name]) + parts[left].sum(axis=0))
         return np.array(weights), won
 
+    def rivals(self) -> tuple[Rival, ...]:
+        """The rivals with their priors, in hundredths of a bit."""
+        match = self.shares["match"]
+        return tuple(
+            Rival(name, explained, round(float(np.log2(match / self.shares[name])), 2))
+            for name, explained in _RIVALS.items()
+        )
+
 
 def fit(
     scheme: LinkageScheme,
-    candidates: NDArray[np.int64],
-    random_pairs: NDArray[np.int64],
+    candidates: NDArray[np.int16],
+    random_pairs: NDArray[np.int16],
     all_pairs: float,
     *,
     floor: float = 0.005,
@@ -89,9 +99,7 @@ def fit(
         for column, n in zip(random_pairs.T, levels, strict=True)
     ]
     share = 1 / all_pairs**0.5
-    state = _State(
-        scheme, [_first_guess(n) for n in levels], {"match": share, "household": share, "twin": share / 50}, least
-    )
+    state = _State(scheme, [_first_guess(n) for n in levels], _first_shares(all_pairs), least)
     for rounds in range(1, most_rounds + 1):
         change = _step(state, candidates, chance, all_pairs, floor)
         if change < tolerance:
@@ -101,15 +109,29 @@ def fit(
     for comparison in scheme.alternatives:
         if len(comparison) > 1 and all(len(alternative) == 1 for alternative in comparison):
             tables = _refit_joint(tables, candidates, random_pairs, comparison, posterior, floor)
-    rivals = tuple(
-        Rival(name, explained, round(float(np.log2(state.shares["match"] / state.shares[name])), 2))
-        for name, explained in _RIVALS.items()
-    )
-    return Fit(tuple(table.astype(np.float32) for table in tables), rivals, state.shares["match"], rounds)
+    return Fit(tuple(table.astype(np.float32) for table in tables), state.rivals(), state.shares["match"], rounds)
+
+
+def fit_shares(
+    model: MatchModel, candidates: NDArray[np.int16], all_pairs: float, *, most_rounds: int = 100
+) -> tuple[float, tuple[Rival, ...]]:
+    """How common matches and rivals are in data at hand, weights held fixed: the share of matches among all pairs, and
+    the rivals with their priors for it. Rivals may prove rarer than in the model, never more common: without truth, a
+    twin is hard to tell from a forename gone wrong. Arguments as in `fit`."""
+    tables = [table.astype(np.float64) for table in model.tables]
+    state = _State(model.scheme, tables, _first_shares(all_pairs), model.least)
+    for _ in range(most_rounds):
+        before = dict(state.shares)
+        rivals, _, posterior = _responsibilities(state, candidates)
+        _update_shares(state, rivals, posterior, all_pairs)
+        if all(abs(np.log2(state.shares[name] / share)) < _STILL for name, share in before.items()):
+            break
+    found = zip(state.rivals(), model.rivals, strict=True)
+    return state.shares["match"], tuple(replace(rival, prior=max(rival.prior, other.prior)) for rival, other in found)
 
 
 def _responsibilities(
-    state: _State, candidates: NDArray[np.int64]
+    state: _State, candidates: NDArray[np.int16]
 ) -> tuple[NDArray[np.float64], list[NDArray[np.bool_]], NDArray[np.float64]]:
     """How much each rival (K, n) explains each candidate, which alternatives won, and the match probability (n,)."""
     weights, won = state.against(candidates)
@@ -119,7 +141,7 @@ def _responsibilities(
 
 
 def _step(
-    state: _State, candidates: NDArray[np.int64], chance: list[NDArray[np.float64]], all_pairs: float, floor: float
+    state: _State, candidates: NDArray[np.int16], chance: list[NDArray[np.float64]], all_pairs: float, floor: float
 ) -> float:
     """One round; the greatest change of a weight."""
     rivals, won, posterior = _responsibilities(state, candidates)
@@ -131,11 +153,21 @@ def _step(
             table[len(table) // _REACH :] = _NEVER
         change = max(change, float(np.abs(table - state.tables[f]).max()))
         state.tables[f] = table
-    least = 1 / all_pairs
-    state.shares["match"] = max(float(posterior.sum()) / all_pairs, least)
-    for name, mass in zip(_RIVALS, rivals[1:].sum(axis=1), strict=True):
-        state.shares[name] = max(float(mass) / all_pairs, least)
+    _update_shares(state, rivals, posterior, all_pairs)
     return change
+
+
+def _first_shares(all_pairs: float) -> dict[str, float]:
+    share = 1 / all_pairs**0.5
+    return {"match": share, "household": share, "twin": share / 50}
+
+
+def _update_shares(
+    state: _State, rivals: NDArray[np.float64], posterior: NDArray[np.float64], all_pairs: float
+) -> None:
+    masses = {"match": posterior.sum(), **dict(zip(_RIVALS, rivals[1:].sum(axis=1), strict=True))}
+    for name, mass in masses.items():
+        state.shares[name] = max(float(mass) / all_pairs, 1 / all_pairs)
 
 
 def _is_summary(scheme: LinkageScheme, f: int) -> bool:
@@ -145,7 +177,7 @@ def _is_summary(scheme: LinkageScheme, f: int) -> bool:
 
 
 def alternatives_of(
-    comparison: tuple[tuple[int, ...], ...], distances: NDArray[np.int64], tables: list[NDArray[np.float64]]
+    comparison: tuple[tuple[int, ...], ...], distances: NDArray[np.int16], tables: list[NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Weight (n,) of a comparison's best alternative, 0 where all its fields are missing, and which (n,) it is."""
     totals = np.full((len(comparison), len(distances)), -np.inf)
@@ -163,8 +195,8 @@ def alternatives_of(
 
 def _refit_joint(
     tables: list[NDArray[np.float64]],
-    candidates: NDArray[np.int64],
-    random_pairs: NDArray[np.int64],
+    candidates: NDArray[np.int16],
+    random_pairs: NDArray[np.int16],
     comparison: tuple[tuple[int, ...], ...],
     posterior: NDArray[np.float64],
     floor: float,
@@ -176,7 +208,7 @@ def _refit_joint(
         # best first, as distances are
         return np.rint((_MOST_WEIGHT - np.clip(weight, _LEAST_WEIGHT, _MOST_WEIGHT)) * _STEPS_PER_BIT).astype(np.int64)
 
-    def counts(distances: NDArray[np.int64], mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    def counts(distances: NDArray[np.int16], mass: NDArray[np.float64]) -> NDArray[np.float64]:
         present = (distances[:, fields] >= 0).any(axis=1)
         levels = level(alternatives_of(comparison, distances[present], tables)[0])
         return np.bincount(levels, mass[present], minlength=bins).astype(np.float64)
