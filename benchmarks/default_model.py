@@ -1,6 +1,7 @@
 """How were the shipped match models made? Trained on tokens of a synthetic population, without its truth."""
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import fit
 
 RANDOM_PAIRS = 4_000_000
-LEAST = -8.0
 _BATCH = 4000
 
 
@@ -57,32 +57,33 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
             if name in columns:
                 columns[name] += values
         agency_of += [agency] * tokens.row_count
-    blank = MatchModel(scheme, tuple(np.zeros(field.bits + 1, np.float32) for field in scheme.fields), 0.0, (), {})
-    scorer = Scorer(blank, 2, Thresholds())
+    blank = tuple(np.zeros(field.bits + 1, np.float32) for field in scheme.fields)
+    scorer = Scorer(MatchModel(scheme, blank, blank, 0.0, (), {}), 2, Thresholds())
     _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
     shares = np.unique(np.array(agency_of), return_counts=True)[1] / len(agency_of)
     all_pairs = len(agency_of) ** 2 / 2 * (1 - float((shares**2).sum()))
-    random_pairs = _random_distances(tokeniser, scheme, columns, rng)
-    result = fit(scheme, candidates, random_pairs, all_pairs, least=LEAST)
+    random_pairs = _random_distances(tokeniser, scheme, columns, np.unique(agency_of, return_inverse=True)[1], rng)
+    model, match_share = fit(scheme, candidates, random_pairs, all_pairs)
     provenance = {
         "data": "synthetic population (benchmarks/population.py)",
         "records": str(records),
         "seed": str(seed),
         "date": datetime.now(UTC).date().isoformat(),
         "candidate_pairs": str(len(candidates)),
-        "match_share": f"{result.match_share:.3g}",
+        "match_share": f"{match_share:.3g}",
     }
-    return MatchModel(scheme, result.tables, LEAST, result.rivals, provenance)
+    return replace(model, provenance=provenance)
 
 
 def _random_distances(
-    tokeniser: Tokeniser, scheme: LinkageScheme, columns: dict[str, list[str]], rng: np.random.Generator
+    tokeniser: Tokeniser, scheme: LinkageScheme, columns: dict[str, list[str]], agency_of: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int16]:
     """Distances (RANDOM_PAIRS, F) of random pairs of records, -1 where missing. Bits of a signature are interchangeable,
     so a field's first ones stand for those a block would pick."""
     rows = len(next(iter(columns.values())))
-    left, right = rng.integers(rows, size=(2, RANDOM_PAIRS))
-    left, right = left[left != right], right[left != right]
+    left, right = rng.integers(rows, size=(2, 6 * RANDOM_PAIRS))
+    keep = (left != right) & (agency_of[left] == agency_of[right])
+    left, right = left[keep], right[keep]
     result = np.full((len(left), len(scheme.fields)), -1, np.int16)
     for f, field in enumerate(scheme.fields):
         values = sorted(set(columns[field.name]) - {""})

@@ -283,3 +283,10 @@ class CoordinatorConfig(ClientConfig):
     MAIN = "coordinator"
     private_key: Annotated[Path, _file]
     consumer: Annotated[str, _text("[A-Za-z0-9._-]{1,64}", "1 to 64 of A-Z, a-z, 0-9, ., _ and -")] = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorConfig(ClientConfig):
+    """What an operator needs to ask how the matcher stands."""
+
+    MAIN = "operator"

@@ -1,5 +1,7 @@
-"""What the agency's and the coordinator's clients share: a mutually authenticated channel, and refusals as exceptions."""
+"""What all clients share: a mutually authenticated channel, and refusals as exceptions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -31,6 +33,15 @@ def open_channel(address: str, tls: TlsFiles, server_name: str | None = None) ->
 
 def _read(path: Path) -> bytes:
     return path.read_bytes()
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise a refused call as `RemoteError`."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise remote_error(error) from None
 
 
 def remote_error(error: grpc.RpcError) -> RemoteError:

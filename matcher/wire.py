@@ -20,7 +20,16 @@ from matcher.errors import (
     UnknownEpochError,
     WrongStrideError,
 )
-from matcher.model import RESTRICTED, UNKNOWN_DAY, Alert, Evidence, TokenBatch
+from matcher.model import (
+    RESTRICTED,
+    UNKNOWN_DAY,
+    Alert,
+    AlertKind,
+    AlertMember,
+    ConfidenceBand,
+    Evidence,
+    TokenBatch,
+)
 from matcher.scheme import ALIAS_BYTES, ENCAPSULATION_BYTES, SEALED_BYTES, TOKEN_BYTES, LinkageScheme
 from matcher.v1 import alert_service_pb2, records_pb2
 
@@ -213,3 +222,34 @@ def evidence_messages(evidence: Iterable[Evidence]) -> list[alert_service_pb2.Ev
         )
         for each in evidence
     ]
+
+
+def read_alert(message: alert_service_pb2.Alert) -> Alert:
+    """An alert as the coordinator receives it; record numbers are the matcher's own and come as -1."""
+    members = tuple(
+        AlertMember(
+            record=-1,
+            agency=member.agency,
+            sector=member.sector,
+            alias=member.alias,
+            encapsulation=member.encapsulation,
+            sealed=member.sealed_reference,
+            observed_day=member.observed_day,
+            epoch=member.epoch,
+        )
+        for member in message.members
+    )
+    return Alert(
+        sequence=message.sequence,
+        alert_id=message.alert_id,
+        kind=AlertKind(message.kind),
+        person_id=message.person_id,
+        agencies=tuple(sorted({member.agency for member in members})),
+        members=members,
+        confidence=ConfidenceBand(message.confidence),
+        health_present=message.health_present,
+        police_present=message.police_present,
+        surviving_person_id=message.surviving_person_id,
+        rule_version=message.rule_version,
+        raised_at=message.raised_at,
+    )

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from matcher.scheme import LinkageScheme
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
-from matcher.scoring.training import fit_shares
+from matcher.scoring.training import adapt
 from matcher.store.memory import MemoryStore
 
 _FEED = "link"
@@ -129,8 +129,8 @@ def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int
         return _LEAST_POPULATION, model
     scorer = Scorer(model, _LEAST_POPULATION, Thresholds())
     _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
-    share, rivals = fit_shares(model, candidates, all_pairs)
-    return max(round(1 / share), _LEAST_POPULATION), replace(model, rivals=rivals)
+    adapted, share = adapt(model, candidates, all_pairs)
+    return max(round(1 / share), _LEAST_POPULATION), adapted
 
 
 def by_agency(batch: RawBatch) -> list[tuple[str, RawBatch]]:

@@ -43,6 +43,8 @@ class MatchModel:
     scheme: LinkageScheme
     tables: tuple[NDArray[np.float32], ...]
     """For each field (bits + 1,): weight in bits of distances 0 to bits, never rising."""
+    chance: tuple[NDArray[np.float32], ...]
+    """For each field (bits + 1,): u, the share of random pairs at each distance, so that m can be found anew."""
     least: float
     """Least weight of a comparison in bits: some values are wrong altogether (the miss of Copas and Hilton 1990)."""
     rivals: tuple[Rival, ...]
@@ -71,16 +73,16 @@ class MatchModel:
                 field.name: [round(float(weight), 4) for weight in table]
                 for field, table in zip(self.scheme.fields, self.tables, strict=True)
             },
+            "chance": {
+                field.name: [float(f"{share:.3g}") for share in u]
+                for field, u in zip(self.scheme.fields, self.chance, strict=True)
+            },
         }
 
     def save(self, path: Path) -> None:
         """Write the model file, one table a line."""
         content = self._content()
-        tables = ",\n  ".join(
-            f"{json.dumps(name)}: {json.dumps(table)}" for name, table in content.pop("tables").items()
-        )
-        head = json.dumps(content | {"digest": self.digest}, indent=1).removesuffix("\n}")
-        path.write_text(f'{head},\n "tables": {{\n  {tables}\n }}\n}}\n')
+        path.write_text(json.dumps(content | {"digest": self.digest}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path, scheme: LinkageScheme) -> "MatchModel":
@@ -104,8 +106,9 @@ class MatchModel:
         if content["scheme_digest"] != scheme.digest.hex():
             raise ModelFileError(f"the model was made for another scheme than {scheme.name}")
         tables = tuple(np.array(content["tables"][field.name], np.float32) for field in scheme.fields)
+        chance = tuple(np.array(content["chance"][field.name], np.float32) for field in scheme.fields)
         rivals = tuple(Rival(each["name"], tuple(each["explains"]), each["prior"]) for each in content["rivals"])
-        return cls(scheme, tables, content["least"], rivals, content["provenance"])
+        return cls(scheme, tables, chance, content["least"], rivals, content["provenance"])
 
 
 def _digest(content: dict[str, Any]) -> str:

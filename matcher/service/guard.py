@@ -6,7 +6,7 @@ message be read.
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
@@ -16,7 +16,7 @@ from matcher.service.status import status_of
 
 log = logging.getLogger(__name__)
 
-_Handler = grpc.RpcMethodHandler[Any, Any]
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the type stubs only
 
 
 class Guard(grpc.ServerInterceptor):
@@ -26,8 +26,8 @@ class Guard(grpc.ServerInterceptor):
         self._directory = directory
 
     def intercept_service(
-        self, continuation: Callable[[grpc.HandlerCallDetails], _Handler | None], details: grpc.HandlerCallDetails
-    ) -> _Handler | None:
+        self, continuation: Callable[[grpc.HandlerCallDetails], _Handler], details: grpc.HandlerCallDetails
+    ) -> _Handler:
         """The method's handler, guarded."""
         handler = continuation(details)
         if handler is None:

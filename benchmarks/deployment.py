@@ -1,0 +1,162 @@
+"""A whole deployment in one folder, on this machine: keys, certificates, configurations, and processes to run them.
+
+Everything is made with the commands an operator would use, and every process is a real one.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.population import AGENCIES, Agency
+from matcher.config import OperatorConfig
+from matcher.rpc import open_channel
+from matcher.v1.status_service_pb2 import GetStatusRequest, GetStatusResponse
+from matcher.v1.status_service_pb2_grpc import StatusServiceStub
+
+_DOMAIN = "familiar-faces.example"
+_START_SECONDS = 120.0
+
+
+def matcher(*arguments: str | Path) -> list[str]:
+    """The command line of a `matcher` command, under this interpreter."""
+    return [sys.executable, "-c", "from matcher.cli import main; main(prog_name='matcher')", *map(str, arguments)]
+
+
+class Deployment:
+    """One matcher, its agencies, a coordinator and an operator. Ends what it started, and nothing else."""
+
+    def __init__(
+        self,
+        folder: Path,
+        scheme: str = "uk-person-v1",
+        agencies: Sequence[Agency] = AGENCIES,
+        population: int = 100_000,
+    ) -> None:
+        self.folder = folder
+        self.scheme = scheme
+        self.agencies = agencies
+        self.population = population
+        self.address = ""
+        self._server: subprocess.Popen[str] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def set_up(self) -> None:
+        """Make keys, certificates and the matcher's configuration."""
+        shown = self.command("keygen", "linkage", self.folder / "linkage.key", "--scheme", self.scheme)
+        self.command("keygen", "coordinator", self.folder / "coordinator.key", self.folder / "coordinator.pub")
+        parties = "".join(
+            f'[[agency]]\nname = "{agency.name}"\nsector = "{agency.sector}"\n'
+            f'certificate = "spiffe://{_DOMAIN}/agency/{agency.name}"\n\n'
+            for agency in self.agencies
+        )
+        self.server_config.write_text(
+            f'[matcher]\nlisten = "127.0.0.1:0"\ndatabase = "matcher.db"\nscheme = "{self.scheme}"\n{shown.strip()}\n'
+            f"expected_population = {self.population}\n\n"
+            f"{_tls('server')}\n{parties}"
+            f'[[coordinator]]\nname = "coordinator"\ncertificate = "spiffe://{_DOMAIN}/coordinator/main"\n\n'
+            f'[[operator]]\nname = "operator"\ncertificate = "spiffe://{_DOMAIN}/operator/main"\n'
+        )
+        self.command("pki", "init", "--config", self.server_config, "--out", self.folder / "pki")
+        for agency in self.agencies:
+            self.command("keygen", "alias", self.folder / f"{agency.name}.alias.key")
+
+    @property
+    def server_config(self) -> Path:
+        """The matcher's configuration file."""
+        return self.folder / "matcher.toml"
+
+    def start(self) -> None:
+        """Start the matcher and write its callers' configurations."""
+        log = (self.folder / "matcher.log").open("a")
+        self._server = subprocess.Popen(
+            matcher("serve", "--config", self.server_config), stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        log.close()
+        line = self._server.stdout.readline() if self._server.stdout else ""
+        found = re.search(r"serving on (\S+)", line)
+        if found is None:
+            raise RuntimeError(f"the matcher did not start; see {self.folder / 'matcher.log'}")
+        self.address = found[1]
+        common = f'matcher = "{self.address}"\nscheme = "{self.scheme}"\n'
+        for agency in self.agencies:
+            self.agency_config(agency.name).write_text(
+                f'[agency]\nname = "{agency.name}"\n{common}linkage_key = "linkage.key"\n'
+                f'alias_key = "{agency.name}.alias.key"\ncoordinator_public_key = "coordinator.pub"\n\n'
+                f"{_tls(f'agency-{agency.name}')}"
+            )
+        self.coordinator_config.write_text(
+            f'[coordinator]\nname = "coordinator"\n{common}private_key = "coordinator.key"\n\n'
+            f"{_tls('coordinator-coordinator')}"
+        )
+        self.operator_config.write_text(f'[operator]\nname = "operator"\n{common}\n{_tls("operator-operator")}')
+
+    def agency_config(self, agency: str) -> Path:
+        """An agency's configuration file."""
+        return self.folder / f"{agency}.toml"
+
+    @property
+    def coordinator_config(self) -> Path:
+        """The coordinator's configuration file."""
+        return self.folder / "coordinator.toml"
+
+    @property
+    def operator_config(self) -> Path:
+        """The operator's configuration file."""
+        return self.folder / "operator.toml"
+
+    def command(self, *arguments: str | Path) -> str:
+        """Run a `matcher` command to its end; what it printed. `CalledProcessError` if it failed."""
+        return subprocess.run(matcher(*arguments), check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def spawn(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a `matcher` command."""
+        return subprocess.Popen(matcher(*arguments), stdout=subprocess.PIPE, text=True)
+
+    def status(self) -> GetStatusResponse:
+        """How the matcher stands."""
+        config = OperatorConfig.load(self.operator_config)
+        with open_channel(config.matcher, config.tls) as channel:
+            return StatusServiceStub(channel).GetStatus(GetStatusRequest())
+
+    def wait_until_matched(self, seconds: float = 600.0) -> None:
+        """Return when every committed frame is matched."""
+        until = time.monotonic() + seconds
+        while self.status().frames_waiting:
+            if time.monotonic() > until:
+                raise TimeoutError("matching did not catch up")
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        """End the matcher as a crash would."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGKILL)
+            self._server.wait()
+            self._server = None
+
+    def stop(self) -> None:
+        """Stop the matcher, gracefully."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(_START_SECONDS)
+            self._server = None
+
+
+def _tls(party: str) -> str:
+    return "[tls]\n" + "".join(
+        f'{option} = "pki/{party}/{file}.pem"\n'
+        for option, file in (("certificate", "certificate"), ("key", "key"), ("authority", "authority"))
+    )

@@ -1,0 +1,204 @@
+"""Sends a file, from clear text or already tokenised, and resumes where an interrupted push stopped."""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from google.protobuf.message import DecodeError
+from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
+
+from matcher.agency.client import FeedClient
+from matcher.agency.identity import NormalisedBatch, Problem
+from matcher.agency.keys import AliasKey, LinkageKeys, load_alias_key, load_linkage_keys
+from matcher.agency.normalise import normalise
+from matcher.agency.sources import read
+from matcher.agency.tokeniser import Tokeniser
+from matcher.config import AgencyConfig
+from matcher.errors import InputFileError, RemoteError
+from matcher.keyfile import read_public_key
+from matcher.scheme import LinkageScheme, scheme_named
+from matcher.v1.records_pb2 import RecordBatch
+from matcher.wire import batch_message
+
+log = logging.getLogger(__name__)
+FILE_FORMAT = "familiar-faces tokens v1"
+_TRIES = 6
+_FIRST_PAUSE = 0.5
+_TRANSIENT = {
+    "UNAVAILABLE",
+    "ERROR_REASON_STORE_UNAVAILABLE",
+    "ERROR_REASON_STORE_FULL",
+    "ERROR_REASON_OFFSET_COMMITTED",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a token file was made for."""
+
+    agency: str
+    scheme: str
+    scheme_digest: str
+    epoch: int
+    key_check: str
+    feed_id: str
+
+
+class Source(Protocol):
+    """Token batches of one file, always the same ones in the same order."""
+
+    header: Header
+
+    def batches(self, first_offset: int) -> Iterator[RecordBatch]:
+        """Batches from an offset on, which may lie inside one."""
+
+
+class ClearTextSource:
+    """Tokenises a CSV or Parquet file as it is read. `problems` fills as rows are met."""
+
+    def __init__(self, path: Path, config: AgencyConfig) -> None:
+        self._path, self._config = path, config
+        keys = load_linkage_keys(config.linkage_key, config.scheme, config.epoch)
+        alias_key = load_alias_key(config.alias_key, config.name)
+        coordinator = read_public_key(config.coordinator_public_key)
+        self._tokeniser = Tokeniser(config.scheme, keys, alias_key, config.name, coordinator)
+        self.problems: list[Problem] = []
+        self.header = _header(config, keys, alias_key, path)
+
+    def batches(self, first_offset: int) -> Iterator[RecordBatch]:
+        """See `Source`."""
+        offset = 0
+        self.problems = []
+        for raw in read(self._path, self._config.scheme, self._config.columns, batch_rows=self._config.batch_records):
+            self.problems += raw.problems
+            batch = normalise(raw, self._config.scheme)
+            self.problems += batch.problems
+            starts = [i for i, ref in enumerate(batch.record_ref) if i == 0 or ref != batch.record_ref[i - 1]]
+            skipped = min(max(first_offset - offset, 0), len(starts))
+            offset += skipped
+            if skipped < len(starts):
+                tokens = self._tokeniser.tokenise(_from_row(batch, starts[skipped]))
+                yield batch_message(tokens, self._config.scheme, offset)
+                offset += tokens.record_count
+
+
+class TokenFileSource:
+    """Reads a file that `write_token_file` made; needs no key."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.problems: list[Problem] = []
+        with path.open("rb") as file:
+            self.header = _read_header(file, path)
+
+    def batches(self, first_offset: int) -> Iterator[RecordBatch]:
+        """See `Source`; batches are sent as they are, so an offset inside one is refused with `InputFileError`."""
+        with self._path.open("rb") as file:
+            _read_header(file, self._path)
+            try:
+                while (batch := parse_length_prefixed(RecordBatch, cast(BytesIO, file))) is not None:
+                    if batch.first_offset >= first_offset:
+                        yield batch
+                    elif batch.first_offset + batch.record_count > first_offset:
+                        raise InputFileError("the feed stopped inside a batch of this file; make the file anew")
+            except (DecodeError, ValueError):
+                raise InputFileError(f"{self._path.name}: the token file is damaged or cut short") from None
+
+
+def is_token_file(path: Path) -> bool:
+    """Whether a file was made by `write_token_file`."""
+    try:
+        with path.open("rb") as file:
+            return FILE_FORMAT.encode() in file.readline(200)
+    except OSError as error:
+        raise InputFileError(f"{path.name}: cannot be read: {error.strerror}") from None
+
+
+def write_token_file(source: ClearTextSource, out: Path, progress: Callable[[int], None]) -> int:
+    """Write a file's tokens for an air-gapped hand-over; the number of records. `InputFileError` if `out` exists."""
+    records = 0
+    try:
+        file = out.open("xb")
+    except FileExistsError:
+        raise InputFileError(f"{out.name}: there is such a file already") from None
+    with file:
+        header = {name.name: getattr(source.header, name.name) for name in fields(Header)}
+        file.write(json.dumps({"format": FILE_FORMAT} | header).encode() + b"\n")
+        for batch in source.batches(0):
+            serialize_length_prefixed(batch, cast(BytesIO, file))
+            records += batch.record_count
+            progress(records)
+    return records
+
+
+def push(client: FeedClient, source: Source, progress: Callable[[int], None]) -> int:
+    """Send what the matcher does not have yet; the feed's length when all is committed. `progress` gets offsets.
+
+    Tries again, from where the matcher says, when the connection breaks or the matcher is full; `RemoteError` when that
+    does not help.
+    """
+    header = source.header
+    scheme = scheme_named(header.scheme)
+    if scheme.digest.hex() != header.scheme_digest:
+        raise InputFileError("the token file was made for another version of its scheme; make it anew")
+    client.check(scheme, header.epoch, bytes.fromhex(header.key_check))
+    committed, tries = client.next_offset(header.feed_id), 0
+    while True:
+        progress(committed)
+        try:
+            for committed in client.append(header.feed_id, source.batches(committed)):  # noqa: B020
+                tries = 0
+                progress(committed)
+            return committed
+        except RemoteError as error:
+            tries += 1
+            if error.reason not in _TRANSIENT or tries == _TRIES:
+                raise
+            log.warning("the connection broke (%s); trying again", error.reason)
+            time.sleep(_FIRST_PAUSE * 2**tries)
+            committed = client.next_offset(header.feed_id)
+
+
+def _header(config: AgencyConfig, keys: LinkageKeys, alias_key: AliasKey, path: Path) -> Header:
+    return Header(
+        agency=config.name,
+        scheme=config.scheme.name,
+        scheme_digest=config.scheme.digest.hex(),
+        epoch=keys.epoch,
+        key_check=keys.key_check.hex(),
+        feed_id=alias_key.feed_id(_content_digest(path, config.scheme, keys.epoch)),
+    )
+
+
+def _content_digest(path: Path, scheme: LinkageScheme, epoch: int) -> bytes:
+    """A file's content, as tokenised for a scheme and epoch: another key or scheme makes another feed."""
+    try:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise InputFileError(f"{path.name}: cannot be read: {error.strerror}") from None
+    return hashlib.sha256(content + scheme.digest + epoch.to_bytes(4, "big")).digest()
+
+
+def _read_header(file: BinaryIO, path: Path) -> Header:
+    try:
+        content = json.loads(file.readline(2000))
+        if content.pop("format") != FILE_FORMAT:
+            raise ValueError
+        return Header(**content)
+    except (ValueError, KeyError, TypeError):
+        raise InputFileError(f"{path.name}: is no token file of this version") from None
+
+
+def _from_row(batch: NormalisedBatch, first: int) -> NormalisedBatch:
+    if first == 0:
+        return batch
+    return NormalisedBatch(
+        **{each.name: getattr(batch, each.name)[first:] for each in fields(batch) if each.name != "problems"}
+    )

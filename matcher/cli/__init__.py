@@ -1,0 +1,27 @@
+"""The command line. Each command is thin: it reads configuration, calls one module, and prints.
+
+Start-up matters at a prompt, so commands import what they need when they run.
+"""
+
+import click
+
+from matcher.cli import agency, coordinator, link, setup
+from matcher.cli import server as server_commands
+
+main = click.Group(
+    name="matcher",
+    help="Finds people known to two or more agencies from pseudonymised tokens, and tells only the coordinator.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for command in (
+    setup.keygen,
+    setup.pki,
+    agency.validate,
+    agency.tokenise,
+    agency.feed,
+    server_commands.serve,
+    server_commands.status,
+    coordinator.alerts,
+    link.link,
+):
+    main.add_command(command)

@@ -1,0 +1,207 @@
+"""`matcher validate`, `matcher tokenise` and `matcher feed`: what an agency runs on its own premises."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from matcher.cli.common import EXISTING_FILE, FILE, Command, column_map, config_option, scheme_option
+
+if TYPE_CHECKING:
+    from matcher.agency.identity import Problem
+    from matcher.config import AgencyConfig
+
+_SHOWN_PROBLEMS = 20
+
+
+@click.command(cls=Command)
+@click.argument("path", metavar="FILE", type=EXISTING_FILE)
+@scheme_option
+@click.option("--column", "columns", multiple=True, metavar="NAME=HEADER", help="Which header holds a column.")
+def validate(path: Path, scheme_name: str, columns: tuple[str, ...]) -> None:
+    """Report completeness, rejected values, default dates and near-duplicate records of a CSV or Parquet FILE.
+
+    Nothing is sent, and no value is shown: only row numbers and reasons.
+    """
+    from rich.console import Console
+
+    from matcher.agency.validate import render
+    from matcher.agency.validate import validate as report_on
+    from matcher.scheme import scheme_named
+
+    Console().print(render(report_on(path, scheme_named(scheme_name), column_map(columns))))
+
+
+@click.command(cls=Command)
+@click.argument("path", metavar="FILE", type=EXISTING_FILE)
+@config_option
+@click.option("--out", type=FILE, required=True, help="Token file to write.")
+def tokenise(path: Path, config_path: Path, out: Path) -> None:
+    """Write the tokens of a CSV or Parquet FILE to a file, for an air-gapped hand-over to `matcher feed push`."""
+    from matcher.agency.push import ClearTextSource, write_token_file
+    from matcher.config import AgencyConfig
+
+    source = ClearTextSource(path, AgencyConfig.load(config_path))
+    with _progress("tokenised") as progress:
+        records = write_token_file(source, out, progress)
+    _report(source.problems)
+    click.echo(f"{records} records tokenised into {out}")
+
+
+@click.group()
+def feed() -> None:
+    """Send records to the matcher, and take them back."""
+
+
+@feed.command(cls=Command)
+@click.argument("path", metavar="FILE", type=EXISTING_FILE)
+@config_option
+@click.option("--dry-run", is_flag=True, help="Tokenise and report; send nothing.")
+def push(path: Path, config_path: Path, dry_run: bool) -> None:
+    """Send a CSV or Parquet FILE, or a token file. A push that was interrupted resumes when it is run again."""
+    from matcher.agency.client import FeedClient
+    from matcher.agency.push import ClearTextSource, TokenFileSource, is_token_file
+    from matcher.agency.push import push as send
+    from matcher.config import AgencyConfig
+
+    config = AgencyConfig.load(config_path)
+    source = TokenFileSource(path) if is_token_file(path) else ClearTextSource(path, config)
+    if dry_run:
+        records = sum(batch.record_count for batch in source.batches(0))
+        _report(source.problems)
+        click.echo(f"{records} records would be sent as feed {source.header.feed_id}")
+        return
+    with FeedClient(_channel(config)) as client, _progress("committed") as progress:
+        records = send(client, source, progress)
+    _report(source.problems)
+    click.echo(f"{records} records committed")
+
+
+@feed.command(cls=Command)
+@click.argument("path", metavar="FILE", type=EXISTING_FILE)
+@config_option
+def remove(path: Path, config_path: Path) -> None:
+    """Remove records for good. FILE names their references, one a line."""
+    import uuid
+
+    from matcher.agency.client import FeedClient
+    from matcher.agency.keys import load_alias_key
+    from matcher.config import AgencyConfig
+
+    config = AgencyConfig.load(config_path)
+    alias_key = load_alias_key(config.alias_key, config.name)
+    references = dict.fromkeys(line.strip() for line in path.read_text().splitlines() if line.strip())
+    aliases = [alias_key.alias(reference) for reference in references]
+    with FeedClient(_channel(config)) as client:
+        for start in range(0, len(aliases), config.batch_records):
+            client.remove(uuid.uuid4().hex, aliases[start : start + config.batch_records])
+    click.echo(f"{len(aliases)} removals committed")
+
+
+@feed.command(cls=Command)
+@click.argument("path", metavar="FILE", type=EXISTING_FILE)
+@config_option
+def contacts(path: Path, config_path: Path) -> None:
+    """Report that persons already sent were met again. FILE is a CSV with `record_ref` and `observed_day`."""
+    import uuid
+
+    from matcher.agency.client import FeedClient
+    from matcher.agency.keys import load_alias_key
+    from matcher.agency.normalise import normalise
+    from matcher.agency.sources import read
+    from matcher.config import AgencyConfig
+    from matcher.model import UNKNOWN_DAY
+
+    config = AgencyConfig.load(config_path)
+    alias_key = load_alias_key(config.alias_key, config.name)
+    reported = 0
+    problems = []
+    with FeedClient(_channel(config)) as client:
+        for raw in read(path, config.scheme, config.columns, batch_rows=config.batch_records):
+            batch = normalise(raw, config.scheme)
+            problems += raw.problems + batch.problems
+            days: dict[bytes, int] = {}
+            for reference, day in zip(batch.record_ref, batch.observed_day, strict=True):
+                if day != UNKNOWN_DAY:
+                    alias = alias_key.alias(reference)
+                    days[alias] = max(day, days.get(alias, day))
+            if days:
+                client.report_contacts(uuid.uuid4().hex, list(days), list(days.values()))
+                reported += len(days)
+    _report(problems)
+    click.echo(f"{reported} contacts committed")
+
+
+@feed.command(cls=Command)
+@config_option
+@click.argument("references_path", metavar="REFERENCES", type=EXISTING_FILE)
+@click.option("--confirm", is_flag=True, help="Confirm the notices shown: the profiles are deleted.")
+@click.option("--seconds", default=5.0, show_default=True, help="How long to wait for notices.")
+def removals(config_path: Path, references_path: Path, confirm: bool, seconds: float) -> None:
+    """Show which profiles closed cases ask this agency to delete.
+
+    A notice names an alias; REFERENCES lists the agency's record references, one a line, to find which record it is.
+    """
+    import time
+    from threading import Timer
+
+    from matcher.agency.client import FeedClient
+    from matcher.agency.keys import load_alias_key
+    from matcher.config import AgencyConfig
+    from matcher.errors import RemoteError
+
+    config = AgencyConfig.load(config_path)
+    alias_key = load_alias_key(config.alias_key, config.name)
+    references = {
+        alias_key.alias(line.strip()): line.strip() for line in references_path.read_text().splitlines() if line.strip()
+    }
+    notices = []
+    channel = _channel(config)
+    with FeedClient(channel) as client:
+        stream = client.removals()
+        timer = Timer(seconds, channel.close)
+        timer.start()
+        try:
+            for notice in stream:
+                notices.append(notice)
+                closed = time.strftime("%Y-%m-%d", time.gmtime(notice.closed_at))
+                click.echo(f"closed {closed}: delete {references.get(notice.alias, '(a record not in REFERENCES)')}")
+        except RemoteError as error:
+            if error.reason != "CANCELLED":
+                raise
+        finally:
+            timer.cancel()
+    if confirm and notices:
+        with FeedClient(_channel(config)) as client:
+            for start in range(0, len(notices), 1000):
+                client.confirm([notice.notice_id for notice in notices[start : start + 1000]])
+        click.echo(f"{len(notices)} removals confirmed")
+
+
+def _channel(config: "AgencyConfig"):  # type: ignore[no-untyped-def]  # grpc is slow to import
+    from matcher.rpc import open_channel
+
+    return open_channel(config.matcher, config.tls, config.server_name)
+
+
+@contextmanager
+def _progress(verb: str) -> Iterator[Callable[[int], None]]:
+    """A bar of records, on a terminal; nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} records " + verb), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(verb, total=None)
+        yield lambda records: bar.update(task, completed=records)
+
+
+def _report(problems: "list[Problem]") -> None:
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        effect = "left out" if problem.fatal else "flagged"
+        click.echo(f"row {problem.row} {problem.column}: {problem.reason} ({effect})", err=True)
+    if len(problems) > _SHOWN_PROBLEMS:
+        click.echo(f"... and {len(problems) - _SHOWN_PROBLEMS} more; `matcher validate` counts them all", err=True)

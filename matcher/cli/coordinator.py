@@ -1,0 +1,156 @@
+"""`matcher alerts`: what the coordinator runs."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from matcher.cli.common import FILE, Command, config_option
+
+if TYPE_CHECKING:
+    from matcher.coordinator.client import AlertClient, OpenedAlert
+
+_ANSWERS = {"same": "SAME_PERSON", "different": "DIFFERENT_PEOPLE"}
+
+
+@click.group()
+def alerts() -> None:
+    """Read alerts, ask why, and answer possible matches."""
+
+
+@alerts.command(cls=Command)
+@config_option
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for new alerts, or end with the log.")
+@click.option("--out", type=FILE, help="Append alerts to this file as JSON lines instead of printing them.")
+def watch(config_path: Path, follow: bool, out: Path | None) -> None:
+    """Show alerts behind this consumer's mark, with the agencies' references opened.
+
+    The mark moves when an alert was printed, or with --out when it is on disk: a restart resumes there.
+    """
+    with _client(config_path) as client:
+        if out is None:
+            for alert in client.alerts(follow=follow):
+                click.echo(_text(alert))
+                client.acknowledge(alert.sequence)
+            return
+        with out.open("a") as file:
+            for alert in client.alerts(follow=follow):
+                file.write(json.dumps(_json(alert)) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+                client.acknowledge(alert.sequence)
+
+
+@alerts.command(cls=Command)
+@config_option
+@click.argument("alert_id")
+def explain(config_path: Path, alert_id: str) -> None:
+    """Say why the records of an alert were taken for one person: per field, in bits and bands."""
+    from matcher.v1.alert_service_pb2 import ConfidenceBand, EvidenceBand
+
+    with _client(config_path) as client:
+        answer = client.explain(_hex(alert_id))
+    click.echo(f"person {answer.person_id.hex()}")
+    for link in answer.links:
+        click.echo(f"\n{link.agency_l} {link.alias_l.hex()[:8]} - {link.agency_r} {link.alias_r.hex()[:8]}")
+        if link.reviewed:
+            click.echo("  linked by a reviewer")
+        click.echo(f"  {'starting point':<16} {'':<8} {link.prior:+6.1f} bits")
+        for evidence in link.evidence:
+            band = EvidenceBand.Name(evidence.band).removeprefix("EVIDENCE_BAND_").lower()
+            click.echo(f"  {evidence.field:<16} {band:<8} {evidence.weight:+6.1f} bits")
+        confidence = ConfidenceBand.Name(link.confidence).removeprefix("CONFIDENCE_BAND_").lower().replace("_", " ")
+        click.echo(f"  {'match weight':<16} {'':<8} {link.weight:+6.1f} bits: confidence {confidence}")
+
+
+@alerts.command(cls=Command)
+@config_option
+def review(config_path: Path) -> None:
+    """List the possible matches that await an answer."""
+    from matcher.v1.alert_service_pb2 import EvidenceBand
+
+    with _client(config_path) as client:
+        for match in client.possible_matches():
+            bands = ", ".join(
+                f"{each.field} {EvidenceBand.Name(each.band).removeprefix('EVIDENCE_BAND_').lower()}"
+                for each in match.evidence
+            )
+            click.echo(f"{match.possible_match_id.hex()} {match.agency_l} - {match.agency_r}: {bands}")
+
+
+@alerts.command(cls=Command)
+@config_option
+@click.argument("possible_match_id")
+@click.argument("answer", type=click.Choice(list(_ANSWERS)))
+@click.option("--reviewer", required=True, help="Who answers; kept for the audit.")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), help="The answer holds until this day; without it, for good."
+)
+def resolve(config_path: Path, possible_match_id: str, answer: str, reviewer: str, until: datetime | None) -> None:
+    """Answer a possible match: are the two records of the same person, or of different people?"""
+    from matcher.model import Resolution
+
+    expires_at = int(until.replace(tzinfo=UTC).timestamp()) if until else 0
+    with _client(config_path) as client:
+        client.resolve(_hex(possible_match_id), Resolution[_ANSWERS[answer]], reviewer, expires_at)
+    click.echo("answered")
+
+
+def _client(config_path: Path) -> "AlertClient":
+    from matcher.config import CoordinatorConfig
+    from matcher.coordinator.client import AlertClient
+    from matcher.coordinator.opening import Opener
+    from matcher.rpc import open_channel
+
+    config = CoordinatorConfig.load(config_path)
+    channel = open_channel(config.matcher, config.tls, config.server_name)
+    return AlertClient(channel, config.consumer, Opener.load(config.private_key), config.scheme)
+
+
+def _hex(value: str) -> bytes:
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        raise click.BadParameter("must be hex digits") from None
+
+
+def _json(opened: "OpenedAlert") -> dict[str, Any]:
+    alert = opened.alert
+    return {
+        "sequence": alert.sequence,
+        "alert_id": alert.alert_id.hex(),
+        "kind": alert.kind.name,
+        "person_id": alert.person_id.hex(),
+        "confidence": alert.confidence.name,
+        "health_present": alert.health_present,
+        "police_present": alert.police_present,
+        "surviving_person_id": alert.surviving_person_id.hex(),
+        "raised_at": alert.raised_at,
+        "members": [
+            {
+                "agency": each.member.agency,
+                "sector": each.member.sector,
+                "reference": each.reference.reference if each.reference else None,
+                "note": each.reference.note if each.reference else None,
+                "observed_day": each.member.observed_day,
+            }
+            for each in opened.members
+        ],
+    }
+
+
+def _text(opened: "OpenedAlert") -> str:
+    alert = opened.alert
+    head = f"{alert.sequence} {alert.kind.name} person {alert.person_id.hex()[:8]} alert {alert.alert_id.hex()}"
+    if alert.surviving_person_id:
+        return f"{head}: now person {alert.surviving_person_id.hex()[:8]}"
+    if not opened.members:
+        return head
+    who = "; ".join(
+        f"{each.member.agency} {each.reference.reference if each.reference else '(sealed to another key)'}"
+        for each in opened.members
+    )
+    return f"{head} confidence {alert.confidence.name.lower()}: {who}"
