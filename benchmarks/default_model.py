@@ -58,7 +58,7 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
                 columns[name] += values
         agency_of += [agency] * tokens.row_count
     blank = tuple(np.zeros(field.bits + 1, np.float32) for field in scheme.fields)
-    scorer = Scorer(MatchModel(scheme, blank, blank, 0.0, (), {}), 2, Thresholds())
+    scorer = Scorer(MatchModel(scheme, blank, blank, (0.0,) * len(scheme.alternatives), (), {}), 2, Thresholds())
     _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
     shares = np.unique(np.array(agency_of), return_counts=True)[1] / len(agency_of)
     all_pairs = len(agency_of) ** 2 / 2 * (1 - float((shares**2).sum()))

@@ -16,6 +16,8 @@ from benchmarks.population import Population, generate, write_csvs
 
 _SHOWN_ALERTS = 5
 _FEEDS_AT_A_TIME = 2
+_EXPLAINED = 3
+"""Records of the person explained."""
 Record = tuple[str, str]
 """Agency and record reference."""
 
@@ -71,7 +73,7 @@ def run(records: int, seed: int, folder: Path, json_path: Path | None) -> None:
         for alert in alerts[:_SHOWN_ALERTS]:
             click.echo("  " + _line(alert))
         latest = latest_by_person(alerts)
-        explained = max(latest.values(), key=lambda alert: (len(alert["members"]), -alert["sequence"]))
+        explained = next((alert for alert in latest.values() if len(alert["members"]) == _EXPLAINED), alerts[0])
         say(f"why are the records of alert #{explained['sequence']} one person?")
         click.echo(
             deployment.command("alerts", "explain", "--config", deployment.coordinator_config, explained["alert_id"])

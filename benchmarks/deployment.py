@@ -3,6 +3,7 @@
 Everything is made with the commands an operator would use, and every process is a real one.
 """
 
+import os
 import re
 import signal
 import subprocess
@@ -139,6 +140,11 @@ class Deployment:
             if time.monotonic() > until:
                 raise TimeoutError("matching did not catch up")
             time.sleep(0.2)
+
+    def cpu_seconds(self) -> float:
+        """Processor time the matcher has used."""
+        fields = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split() if self._server else []
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """End the matcher as a crash would."""

@@ -32,6 +32,8 @@ class ExplainedLink:
     weight: float
     confidence: ConfidenceBand
     reviewed: bool
+    rival: str
+    """The strongest other explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Explainer:
             weight=_half(comparison.total if comparison else 0.0),
             confidence=confidence(weight),
             reviewed=reviewed,
+            rival=comparison.rival if comparison else "",
         )
 
     def _evidence(self, comparison: Comparison | None) -> tuple[Evidence, ...]:

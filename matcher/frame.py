@@ -4,6 +4,7 @@ The positions of one record's bytes follow from the header alone; that is how a 
 it is erased. Header: magic, kind, P, W, S as 16-bit and N, R as 32-bit little endian integers.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from matcher.scheme import ALIAS_BYTES, ENCAPSULATION_BYTES, TOKEN_BYTES
 _MAGIC = b"FFM1"
 _HEADER = struct.Struct("<4sHHHHII")
 _ANSWER = struct.Struct("<qqHq")
+_CASE_ID_BYTES = 16
 
 
 class _Column(NamedTuple):
@@ -25,10 +27,8 @@ class _Column(NamedTuple):
     shape: tuple[int, ...]
     per_row: bool
     position: int
-
-    @property
-    def stride(self) -> int:
-        return int(self.dtype.itemsize * np.prod(self.shape[1:], dtype=np.int64))
+    stride: int
+    """Bytes of one record or row."""
 
 
 class Layout:
@@ -50,9 +50,9 @@ class Layout:
             ("flags", "u1", (records,), False),
             ("sealed", "u1", (records, sealed_bytes), False),
         ):
-            column = _Column(np.dtype(dtype), shape, per_row, position)
-            self.columns[name] = column
-            position += column.stride * shape[0]
+            stride = np.dtype(dtype).itemsize * math.prod(shape[1:])
+            self.columns[name] = _Column(np.dtype(dtype), shape, per_row, position, stride)
+            position += stride * shape[0]
         self.size = position
 
     @classmethod
@@ -73,11 +73,6 @@ class Layout:
         """Bytes of a whole column."""
         at = self.columns[column]
         return slice(at.position, at.position + at.stride * at.shape[0])
-
-    @property
-    def encapsulation_span(self) -> slice:
-        """Bytes of the batch's encapsulation."""
-        return slice(self.encapsulation_position, self.encapsulation_position + ENCAPSULATION_BYTES)
 
     def record_spans(self, record: int, rows: range) -> Iterator[slice]:
         """Every byte that says something about one record, whose rows are given; not its place in `row_records`."""
@@ -148,3 +143,16 @@ def unpack_answer(payload: bytes) -> Answer:
     left, right, resolution, expires_at = _ANSWER.unpack_from(payload, _HEADER.size)
     reviewer = payload[_HEADER.size + _ANSWER.size :].decode()
     return Answer(left, right, Resolution(resolution), reviewer, expires_at)
+
+
+def pack_closure(case_id: bytes) -> bytes:
+    """One CLOSURE payload. `case_id` is 16 bytes."""
+    return _HEADER.pack(_MAGIC, FrameKind.CLOSURE, 0, 0, 0, 1, 0) + case_id
+
+
+def unpack_closure(payload: bytes) -> bytes:
+    """The case of a CLOSURE payload, 16 bytes; `StoreError` if it is damaged."""
+    kind, _, _ = _read_header(payload)
+    if kind != FrameKind.CLOSURE or len(payload) != _HEADER.size + _CASE_ID_BYTES:
+        raise StoreError("a stored frame is damaged")
+    return payload[_HEADER.size :]

@@ -1,8 +1,8 @@
 """The path of a batch, top to bottom: frames in commit order -> rows -> links -> persons -> alerts -> one commit.
 
-Everything in memory is a pure function of what the store holds, rebuilt at start. Should a commit fail, memory is ahead of
-the store: `match_next` raises, and the caller must `rebuild` before it goes on. One thread matches; `lock` guards memory
-against those who read it.
+Everything in memory is a pure function of what the store holds, rebuilt at start. Should a commit fail, memory is ahead
+of the store: `match_next` raises, and the caller must `rebuild` before it goes on. One thread matches; `lock` guards
+memory against those who read it.
 """
 
 import hashlib
@@ -69,6 +69,14 @@ class _Held:
     epoch: int
     numbers: NDArray[np.int64]
     """(N,): number of each record, -1 once gone."""
+    encapsulation: bytes
+    sealed: NDArray[np.uint8]
+    """(N, S), zero once gone: at hand, since reading a few bytes at the end of a large blob means walking all of it."""
+
+    @classmethod
+    def of(cls, payload: bytes, batch: TokenBatch, numbers: NDArray[np.int64]) -> "_Held":
+        """What to keep of a frame; nothing refers to its payload."""
+        return cls(Layout.of(payload), batch.epoch, numbers, batch.encapsulation, batch.sealed.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,7 @@ class Pipeline:
         batch = unpack_records(frame.payload, frame.epoch)
         live = numbers >= 0
         self.registry.restore(agency, batch.aliases[live], numbers[live])
-        self._frames[frame.frame_id] = _Held(Layout.of(frame.payload), frame.epoch, numbers.copy())
+        self._frames[frame.frame_id] = _Held.of(frame.payload, batch, numbers.copy())
         self._insert(frame.frame_id, agency, batch, numbers)
 
     def _insert(self, frame_id: int, agency: int, batch: TokenBatch, numbers: NDArray[np.int64]) -> range:
@@ -193,7 +201,7 @@ class Pipeline:
         for record in outcome.unlinked:
             self._erase(record, outcome)
         rows = self._insert(frame.frame_id, agency, batch, numbers)
-        self._frames[frame.frame_id] = _Held(Layout.of(frame.payload), frame.epoch, numbers)
+        self._frames[frame.frame_id] = _Held.of(frame.payload, batch, numbers)
         outcome.record_numbers[frame.frame_id] = numbers
         outcome.links = self.scorer.score(self.index.rows, rows)
         return self._resolve(frame, outcome, touched=outcome.unlinked)
@@ -236,6 +244,7 @@ class Pipeline:
         self.index.remove(rows)
         held = self._frames[frame_id]
         held.numbers[position] = -1
+        held.sealed[position] = 0
         if (held.numbers < 0).all():
             outcome.emptied.append(frame_id)
             outcome.record_numbers.pop(frame_id, None)
@@ -243,13 +252,11 @@ class Pipeline:
             del self._frames[frame_id]
             return
         outcome.record_numbers[frame_id] = held.numbers
-        row_records = np.frombuffer(self._read(frame_id, held.layout.column_span("row_records")), "<u4")
+        span = held.layout.column_span("row_records")
+        row_records = np.frombuffer(self.store.read_payload(frame_id, span.start, span.stop - span.start), "<u4")
         first, last = np.searchsorted(row_records, [position, position + 1])
         for span in held.layout.record_spans(position, range(first, last)):
             outcome.patches.append(Patch(frame_id, span.start, bytes(span.stop - span.start)))
-
-    def _read(self, frame_id: int, span: slice) -> bytes:
-        return self.store.read_payload(frame_id, span.start, span.stop - span.start)
 
     # -- persons -----------------------------------------------------------------------------------------------------
 
@@ -341,8 +348,8 @@ class Pipeline:
             agency=agency.name,
             sector=agency.sector,
             alias=self.registry.alias(record),
-            encapsulation=self._read(frame_id, held.layout.encapsulation_span),
-            sealed=self._read(frame_id, held.layout.span("sealed", position)),
+            encapsulation=held.encapsulation,
+            sealed=held.sealed[position].tobytes(),
             observed_day=self.registry.day(record),
             epoch=held.epoch,
         )

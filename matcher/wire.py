@@ -1,5 +1,6 @@
-"""From messages to the model and back, and every check of what came from outside. Arrays are views of the message's bytes.
+"""From messages to the model and back, and every check of what came from outside.
 
+Arrays are views of the message's bytes.
 No refusal holds a value: it names a column, a limit or a count.
 """
 

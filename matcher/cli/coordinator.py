@@ -58,12 +58,13 @@ def explain(config_path: Path, alert_id: str) -> None:
         click.echo(f"\n{link.agency_l} {link.alias_l.hex()[:8]} - {link.agency_r} {link.alias_r.hex()[:8]}")
         if link.reviewed:
             click.echo("  linked by a reviewer")
-        click.echo(f"  {'starting point':<16} {'':<8} {link.prior:+6.1f} bits")
+        click.echo(f"  {f'against a {link.rival}':<24} {link.prior:+6.1f} bits")
         for evidence in link.evidence:
             band = EvidenceBand.Name(evidence.band).removeprefix("EVIDENCE_BAND_").lower()
-            click.echo(f"  {evidence.field:<16} {band:<8} {evidence.weight:+6.1f} bits")
+            if evidence.band != EvidenceBand.EVIDENCE_BAND_MISSING:
+                click.echo(f"  {evidence.field:<14} {band:<9} {evidence.weight:+6.1f} bits")
         confidence = ConfidenceBand.Name(link.confidence).removeprefix("CONFIDENCE_BAND_").lower().replace("_", " ")
-        click.echo(f"  {'match weight':<16} {'':<8} {link.weight:+6.1f} bits: confidence {confidence}")
+        click.echo(f"  {'match weight':<24} {link.weight:+6.1f} bits: confidence {confidence}")
 
 
 @alerts.command(cls=Command)

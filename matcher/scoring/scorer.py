@@ -23,6 +23,8 @@ class Comparison:
     """By field, what it contributes in bits: 0 where another alternative said the same better, or the rival explains it."""
     prior: float
     """What the comparison starts from, in bits, against the strongest rival."""
+    rival: str
+    """The strongest rival's name."""
     total: float
     """The prior and the weights."""
 
@@ -34,8 +36,9 @@ class Scorer:
         scheme = model.scheme
         self.scheme = scheme
         self.thresholds = thresholds
-        self._least = np.float32(model.least)
+        self._least = np.array(model.least, np.float32)
         rivals = (Rival("stranger", (), prior_weight(expected_population)), *model.rivals)
+        self._rivals = [rival.name for rival in rivals]
         self._priors = np.array([rival.prior for rival in rivals], np.float32)
         self._explains = np.array([[field.name in rival.explains for field in scheme.fields] for rival in rivals])
         self.compared = 0
@@ -135,4 +138,10 @@ class Scorer:
             np.empty(len(self._comparison_of), np.float32),
             weights,
         )
-        return Comparison(tuple(map(int, distance)), tuple(map(float, weights)), float(self._priors[won]), float(total))
+        return Comparison(
+            tuple(map(int, distance)),
+            tuple(map(float, weights)),
+            float(self._priors[won]),
+            self._rivals[won],
+            float(total),
+        )

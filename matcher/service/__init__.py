@@ -1,1 +1,5 @@
-"""The matcher as a gRPC service: who calls (`identity`), what a failure becomes (`status`), one servicer a proto service."""
+"""The matcher as a gRPC service.
+
+Who calls is decided in `identity`, what a failure becomes in `status`, both applied by `guard` before every method; then one
+servicer for each proto service.
+"""

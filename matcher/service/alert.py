@@ -144,4 +144,5 @@ def _link_message(link: ExplainedLink) -> pb.ExplainedLink:
         weight=link.weight,
         confidence=pb.ConfidenceBand.ValueType(link.confidence),
         reviewed=link.reviewed,
+        rival=link.rival,
     )

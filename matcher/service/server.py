@@ -68,13 +68,15 @@ class Server:
         stopped = self._server.stop(grace)
         self.matching.stop()
         stopped.wait()
+        self._calls.shutdown()  # a stream whose client went away may still be ending
         self._store.close()
         log.info("stopped")
 
     def _build(self, config: ServerConfig) -> grpc.Server:
         directory = Directory(config)
+        self._calls = ThreadPoolExecutor(_THREADS, "call")
         server = grpc.server(
-            ThreadPoolExecutor(_THREADS, "call"),
+            self._calls,
             interceptors=[Guard(directory)],
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

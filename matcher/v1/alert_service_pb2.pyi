@@ -480,6 +480,7 @@ class ExplainedLink(_message.Message):
     WEIGHT_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     REVIEWED_FIELD_NUMBER: _builtins.int
+    RIVAL_FIELD_NUMBER: _builtins.int
     alias_l: _builtins.bytes
     """Alias of the left record."""
     agency_l: _builtins.str
@@ -489,13 +490,17 @@ class ExplainedLink(_message.Message):
     agency_r: _builtins.str
     """Agency of the right record."""
     prior: _builtins.float
-    """What a random pair starts from, in bits."""
+    """What it starts from against the strongest rival, in bits."""
     weight: _builtins.float
     """Sum in bits, rounded to a half bit."""
     confidence: Global___ConfidenceBand.ValueType
     """How sure the link is."""
     reviewed: _builtins.bool
     """True if a reviewer, not the weights, made the link."""
+    rival: _builtins.str
+    """The strongest other explanation, which the weight was won against: "stranger", "household" or "twin". What it explains
+    by itself, such as the surname for "household", counts for nothing.
+    """
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evidence]:
         """The fields, in the scheme's order."""
@@ -512,10 +517,11 @@ class ExplainedLink(_message.Message):
         weight: _builtins.float = ...,
         confidence: Global___ConfidenceBand.ValueType = ...,
         reviewed: _builtins.bool = ...,
+        rival: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_l", b"agency_l", "agency_r", b"agency_r", "alias_l", b"alias_l", "alias_r", b"alias_r", "confidence", b"confidence", "evidence", b"evidence", "prior", b"prior", "reviewed", b"reviewed", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_l", b"agency_l", "agency_r", b"agency_r", "alias_l", b"alias_l", "alias_r", b"alias_r", "confidence", b"confidence", "evidence", b"evidence", "prior", b"prior", "reviewed", b"reviewed", "rival", b"rival", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,169 @@
+"""How many records a second are appended, committed and matched over TLS, and how right are the persons?
+
+One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand: what
+is measured is the wire, the commit before each acknowledgement, and matching. Alerts come from the log afterwards, so that
+precision and recall are of the same run.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.default_model import raw_batches
+from benchmarks.demo import measure
+from benchmarks.deployment import Deployment
+from benchmarks.population import generate
+from matcher.agency.client import FeedClient
+from matcher.agency.keys import load_alias_key, load_linkage_keys
+from matcher.agency.normalise import normalise
+from matcher.agency.tokeniser import Tokeniser
+from matcher.config import AgencyConfig
+from matcher.keyfile import read_public_key
+from matcher.rpc import open_channel
+from matcher.scheme import UK_PERSON_V1
+from matcher.v1.records_pb2 import RecordBatch
+from matcher.wire import batch_message
+
+WINDOW_SECONDS = 10.0
+_FEED = "throughput"
+
+
+def run(records: int, seed: int, json_path: Path | None) -> None:
+    """Measure, print, and write the figures."""
+    folder = Path(tempfile.mkdtemp(prefix="throughput-"))
+    try:
+        figures = _measure(records, seed, folder)
+    finally:
+        shutil.rmtree(folder)
+    for name, value in figures.items():
+        click.echo(f"{name}: {value}")
+    if json_path:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """What figures depend on besides the code."""
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout
+    changed = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
+    return {
+        "commit": revision.strip() + ("+changes" if changed else ""),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "versions": {name: version(name) for name in ("grpcio", "numba", "numpy", "apsw", "cryptography")},
+    }
+
+
+def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:
+    population = generate(records, seed)
+    with Deployment(folder, population=records) as deployment:
+        deployment.set_up()
+        deployment.start()
+        started = time.perf_counter()
+        batches = _tokenise(deployment, population)
+        tokenise_seconds = time.perf_counter() - started
+        acknowledged: list[tuple[float, int]] = []
+        threads = [
+            threading.Thread(target=_feed, args=(deployment, agency, mine, acknowledged))
+            for agency, mine in batches.items()
+        ]
+        server_cpu = deployment.cpu_seconds()
+        client_cpu = time.process_time()
+        started = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        append_seconds = time.perf_counter() - started
+        deployment.wait_until_matched()
+        whole_seconds = time.perf_counter() - started
+        sent = sum(count for _, count in acknowledged)
+        if sent != records:
+            raise RuntimeError(f"only {sent} of {records} records were acknowledged")
+        server_cpu = deployment.cpu_seconds() - server_cpu
+        client_cpu = time.process_time() - client_cpu
+        received = folder / "alerts.jsonl"
+        deployment.command(
+            "alerts", "watch", "--config", deployment.coordinator_config, "--out", received, "--no-follow"
+        )
+        outcome = measure([json.loads(line) for line in received.open()], population, whole_seconds)
+    size = sum(batch.ByteSize() for mine in batches.values() for batch in mine)
+    return {
+        "records": records,
+        "seed": seed,
+        "append_records_per_second": round(records / append_seconds),
+        "append_and_match_records_per_second": round(records / whole_seconds),
+        "slowest_window_records_per_second": _slowest(acknowledged, started, append_seconds),
+        "window_seconds": WINDOW_SECONDS,
+        "tokenise_records_per_second": round(records / tokenise_seconds),
+        "server_cpu_microseconds_per_record": round(server_cpu / records * 1e6, 1),
+        "client_cpu_microseconds_per_record": round(client_cpu / records * 1e6, 1),
+        "bytes_per_record": round(size / records),
+        "known_to_two_precision": round(outcome.precision, 4),
+        "known_to_two_recall": round(outcome.recall, 4),
+        "persons_told": outcome.persons_told,
+        "persons_true": outcome.persons_true,
+        **machine(),
+    }
+
+
+def _tokenise(deployment: Deployment, population: Any) -> dict[str, list[RecordBatch]]:
+    """Each agency's batches, ready to send."""
+    batches: dict[str, list[RecordBatch]] = {agency.name: [] for agency in deployment.agencies}
+    offsets = dict.fromkeys(batches, 0)
+    tokenisers: dict[str, Tokeniser] = {}
+    for agency, raw in raw_batches(population, UK_PERSON_V1):
+        config = AgencyConfig.load(deployment.agency_config(agency))
+        if agency not in tokenisers:
+            tokenisers[agency] = Tokeniser(
+                config.scheme,
+                load_linkage_keys(config.linkage_key, config.scheme, config.epoch),
+                load_alias_key(config.alias_key, agency),
+                agency,
+                read_public_key(config.coordinator_public_key),
+            )
+        tokens = tokenisers[agency].tokenise(normalise(raw, config.scheme))
+        batches[agency].append(batch_message(tokens, config.scheme, offsets[agency]))
+        offsets[agency] += tokens.record_count
+    return batches
+
+
+def _feed(
+    deployment: Deployment, agency: str, batches: list[RecordBatch], acknowledged: list[tuple[float, int]]
+) -> None:
+    config = AgencyConfig.load(deployment.agency_config(agency))
+
+    def sent() -> Iterator[RecordBatch]:
+        yield from batches
+
+    before = 0
+    with FeedClient(open_channel(config.matcher, config.tls)) as client:
+        client.next_offset(_FEED)
+        for offset in client.append(_FEED, sent()):
+            acknowledged.append((time.perf_counter(), offset - before))
+            before = offset
+
+
+def _slowest(acknowledged: list[tuple[float, int]], started: float, seconds: float) -> int:
+    """Records a second of the slowest whole window; of the whole run if it is shorter than one."""
+    windows = max(int(seconds // WINDOW_SECONDS), 1)
+    length = min(WINDOW_SECONDS, seconds)
+    counts = np.zeros(windows + 1)
+    for moment, count in acknowledged:
+        counts[min(int((moment - started) / length), windows)] += count
+    return round(float(counts[:windows].min()) / length)
