@@ -76,7 +76,11 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
 
 
 def _random_distances(
-    tokeniser: Tokeniser, scheme: LinkageScheme, columns: dict[str, list[str]], agency_of: NDArray[np.int64], rng: np.random.Generator
+    tokeniser: Tokeniser,
+    scheme: LinkageScheme,
+    columns: dict[str, list[str]],
+    agency_of: NDArray[np.int64],
+    rng: np.random.Generator,
 ) -> NDArray[np.int16]:
     """Distances (RANDOM_PAIRS, F) of random pairs of records, -1 where missing. Bits of a signature are interchangeable,
     so a field's first ones stand for those a block would pick."""

@@ -1,8 +1,8 @@
 """How many records a second are appended, committed and matched over TLS, and how right are the persons?
 
-One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand: what
-is measured is the wire, the commit before each acknowledgement, and matching. Alerts come from the log afterwards, so that
-precision and recall are of the same run.
+One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand:
+what is measured is the wire, the commit before each acknowledgement, and matching. Alerts come from the log afterwards,
+so that precision and recall are of the same run.
 """
 
 import json
