@@ -16,6 +16,10 @@ class MatcherError(Exception):
         """What the operator should do next: the first paragraph of the class's docstring."""
         return " ".join((self.__doc__ or "").split("\n\n")[0].split())
 
+    def details(self) -> dict[str, str]:
+        """The ErrorInfo's metadata: numbers and names of columns or fields, never a value."""
+        return {}
+
 
 # -- what an operator configures --------------------------------------------------------------------------------
 
@@ -47,13 +51,24 @@ class BatchError(MatcherError):
     """The batch was refused whole and nothing of it was stored; correct it and send it again."""
 
 
-class WrongStrideError(BatchError):
+class _ColumnError(BatchError):
+    """One column of the batch is wrong; correct it and send the batch again."""
+
+    def __init__(self, column: str, problem: str) -> None:
+        self.column = column
+        super().__init__(f"{column} {problem}")
+
+    def details(self) -> dict[str, str]:
+        return {"column": self.column}
+
+
+class WrongStrideError(_ColumnError):
     """A column's length is not its record count times its width; build the batch for the scheme GetScheme returns."""
 
     REASON = "ERROR_REASON_WRONG_STRIDE"
 
 
-class BadTokenError(BatchError):
+class BadTokenError(_ColumnError):
     """A block token that is marked present is all zeros; check the tokeniser against the published test vectors."""
 
     REASON = "ERROR_REASON_BAD_TOKEN"
@@ -95,24 +110,27 @@ class UnknownEpochError(BatchError):
     REASON = "ERROR_REASON_UNKNOWN_EPOCH"
 
 
-class OffsetGapError(BatchError):
+class _OffsetError(BatchError):
+    """Resume at the offset named in the reply."""
+
+    def __init__(self, expected: int) -> None:
+        self.expected = expected
+        super().__init__(f"the feed is committed through offset {expected}; resume there")
+
+    def details(self) -> dict[str, str]:
+        return {"resume_offset": str(self.expected)}
+
+
+class OffsetGapError(_OffsetError):
     """Send from the offset named in the reply: records between are missing."""
 
     REASON = "ERROR_REASON_OFFSET_GAP"
 
-    def __init__(self, expected: int) -> None:
-        self.expected = expected
-        super().__init__(f"the feed is committed through offset {expected}; resume there")
 
-
-class OffsetCommittedError(BatchError):
+class OffsetCommittedError(_OffsetError):
     """These offsets are stored already; resume at the offset named in the reply."""
 
     REASON = "ERROR_REASON_OFFSET_COMMITTED"
-
-    def __init__(self, expected: int) -> None:
-        self.expected = expected
-        super().__init__(f"the feed is committed through offset {expected}; resume there")
 
 
 class RequestReusedError(BatchError):
@@ -125,6 +143,13 @@ class InvalidArgumentError(MatcherError):
     """Correct the field the message names; the contract states its size and range."""
 
     REASON = "ERROR_REASON_INVALID_ARGUMENT"
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        super().__init__(f"{field} {problem}")
+
+    def details(self) -> dict[str, str]:
+        return {"field": self.field}
 
 
 # -- who may do what --------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ RESTRICTED = 1
 """Bit of a record's flags: it never alerts automatically."""
 UNKNOWN_DAY = -1
 """An observed day that is not known; other days count from 1970-01-01."""
+HEALTH, POLICE = "health", "police"
+"""The two sectors without which nothing is decided about a person."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -54,7 +56,7 @@ class TokenBatch:
 
 
 class Rows(NamedTuple):
-    """Columns of the block index, C rows of capacity: what a kernel needs to compare rows. Valid until the next insert."""
+    """Columns of the block index, C rows of capacity: what a kernel compares rows by. Valid until the next insert."""
 
     blocks: NDArray[np.int32]
     """(C, P): block of the row in each pass, -1 if none."""
@@ -78,6 +80,12 @@ class FrameKind(IntEnum):
     REMOVALS = 3
     ANSWER = 4
     """A reviewer's answer to a possible match."""
+    CLOSURE = 5
+    """A coordinator closed a case."""
+
+
+NO_AGENCY_S_INPUT = frozenset({FrameKind.ANSWER, FrameKind.CLOSURE})
+"""Kinds of frames that come from a coordinator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +200,67 @@ class Alert:
     """Seconds since 1970-01-01 UTC."""
 
 
+class CaseState(IntEnum):
+    """Numbers as in the contract."""
+
+    OPEN = 1
+    PLANNED = 2
+    CLOSING = 3
+    CLOSED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case and where it stands; `docs/cases.md` draws the states."""
+
+    case_id: bytes
+    state: CaseState
+    person_id: bytes
+    """Empty once matching has applied the closure."""
+    decisions: int
+    awaiting_removal: tuple[str, ...]
+    """Sorted; agencies with a notice not confirmed."""
+    opened_at: int
+    """Seconds since 1970-01-01 UTC, as is `closed_at`."""
+    closed_at: int
+    """0 while open."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalNotice:
+    """Asks an agency to delete the profile behind one of its own aliases."""
+
+    notice_id: bytes
+    agency: str
+    alias: bytes = field(repr=False)
+    closed_at: int
+    """Seconds since 1970-01-01 UTC."""
+    number: int = 0
+    """Order of the notices, from 1, given by the store; never given twice."""
+
+
+class ClosedRecord(NamedTuple):
+    """A record whose person's case was closed: it counts again only if its person was met after `day`."""
+
+    record: int
+    day: int
+    """Days since 1970-01-01."""
+    frame_id: int
+    """The CLOSURE frame: where the day of a contact is not known, a record sent after it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """All that closing a case does to what is stored."""
+
+    case_id: bytes
+    person_id: bytes
+    """The person whose alerts are purged, with those of persons merged into it."""
+    records: tuple[ClosedRecord, ...]
+    """The person's records; they leave the alerts of other persons too."""
+    notices: tuple[RemovalNotice, ...]
+
+
 class EvidenceBand(IntEnum):
     """Numbers as in the contract."""
 
@@ -232,7 +301,7 @@ class MatchOutcome:
     links: Links = field(default_factory=Links.empty)
     """New pairs; they replace pairs of the same records."""
     gone: list[int] = field(default_factory=list)
-    """Records removed: their links, answers and alert memberships are deleted."""
+    """Records removed: their links, answers, alert memberships and closure days are deleted."""
     unlinked: list[int] = field(default_factory=list)
     """Records that came anew with other tokens: their links are deleted before `links` are written."""
     patches: list[Patch] = field(default_factory=list)
@@ -240,3 +309,4 @@ class MatchOutcome:
     """Frames of which nothing is needed any more: their payload is dropped."""
     answers: list[Answer] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    closures: list[Closure] = field(default_factory=list)

@@ -5,7 +5,6 @@ of the store: `match_next` raises, and the caller must `rebuild` before it goes 
 memory against those who read it.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,51 +13,19 @@ from threading import RLock
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.alerts.policy import RULE_VERSION, Draft, Standing, decide, tell
+from matcher.alerting import Alerting, Seal
 from matcher.blocking.index import BlockIndex
 from matcher.clustering.persons import Persons
 from matcher.clustering.resolve import Person, Rules
-from matcher.frame import Layout, unpack_aliases, unpack_answer, unpack_records
-from matcher.model import (
-    UNKNOWN_DAY,
-    Alert,
-    AlertKind,
-    AlertMember,
-    ConfidenceBand,
-    Frame,
-    FrameKind,
-    Links,
-    MatchOutcome,
-    Patch,
-    TokenBatch,
-)
+from matcher.frame import Layout, unpack_aliases, unpack_answer, unpack_closure, unpack_records
+from matcher.model import Frame, FrameKind, Links, MatchOutcome, Patch, TokenBatch
+from matcher.naming import Names
 from matcher.registry import Registry
-from matcher.scoring.decision import confidence
 from matcher.scoring.scorer import Comparison, Scorer
+from matcher.settings import DAY_SECONDS, AgencyInfo, Settings
 from matcher.store.base import Store
 
-DAY_SECONDS = 86400
-
-
-@dataclass(frozen=True, slots=True)
-class AgencyInfo:
-    """An agency of the configuration."""
-
-    name: str
-    sector: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What matching depends on besides the scorer."""
-
-    agencies: tuple[AgencyInfo, ...]
-    block_cap: int = 1000
-    """Most rows of a block that are compared."""
-    look_back_days: int = 365
-    """A record is active for so long after its person was last met."""
-    leader_margin: float = 3.0
-    """Bits by which a leader must be better (`matcher.clustering.resolve`)."""
+__all__ = ["DAY_SECONDS", "AgencyInfo", "Pipeline", "Settings"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +63,7 @@ class Pipeline:
         self.scorer = scorer
         self.settings = settings
         self._now = now
+        self._names = Names(store.database_id)
         self._agency_number = {agency.name: i for i, agency in enumerate(settings.agencies)}
         self.rebuild()
 
@@ -111,7 +79,6 @@ class Pipeline:
                 self.scorer.thresholds.match_weight,
             )
             self._frames: dict[int, _Held] = {}
-            self._told: dict[bytes, frozenset[str]] = {}
             for matched in self.store.matched_frames():
                 self._restore(matched.frame, matched.record_numbers)
             self.registry.count = max(self.registry.count, self.store.next_record)
@@ -120,11 +87,7 @@ class Pipeline:
             held = self.registry.holds(links.left) & self.registry.holds(links.right)
             links = Links(links.left[held], links.right[held], links.weight[held])
             self.persons.update(int(self._now()), links=links, answers=self.store.answers())
-            self._sequence = 0
-            while alerts := self.store.alerts_after(self._sequence, 1000):
-                for alert in alerts:
-                    tell(self._told, alert.kind, alert.person_id, frozenset(alert.agencies))
-                self._sequence = alerts[-1].sequence
+            self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._seal, self._now)
 
     def _restore(self, frame: Frame, numbers: NDArray[np.int64]) -> None:
         agency = self._agency_number.get(frame.agency)
@@ -171,7 +134,7 @@ class Pipeline:
             frame = frames[0]
             outcome = MatchOutcome(matched_through=frame.frame_id)
             stirred = self._take(frame, outcome)
-            outcome.alerts = self._alerts(frame, stirred)
+            outcome.alerts = self.alerting.alerts(frame, stirred.before, stirred.after)
             outcome.next_record = self.registry.count
             self.store.commit_matching(outcome)
             self._matched_through = frame.frame_id
@@ -186,6 +149,8 @@ class Pipeline:
         agency = self._agency_number.get(frame.agency)
         if frame.kind is FrameKind.ANSWER:
             return self._take_answer(frame, outcome)
+        if frame.kind is FrameKind.CLOSURE:
+            return self._take_closure(frame, outcome)
         if agency is None:
             return _Stirred((), ())
         if frame.kind is FrameKind.RECORDS:
@@ -225,9 +190,14 @@ class Pipeline:
         for record in outcome.gone:
             self._erase(record, outcome)
         outcome.emptied.append(frame.frame_id)
-        stirred = self._resolve(frame, outcome)
-        for record in outcome.gone:
+        gone = set(outcome.gone)
+        about = [answer for answer in self.store.answers() if {answer.left, answer.right} & gone] if gone else []
+        for record in outcome.gone:  # first, or a reviewer's answer would still hold a person together
             self.persons.forget(record)
+        answered = {record for answer in about for record in (answer.left, answer.right)} - gone
+        stirred = self._resolve(frame, outcome, stirred=answered)
+        for record in outcome.gone:
+            self.alerting.forget(record)
             self.registry.remove(record)
         return stirred
 
@@ -237,6 +207,22 @@ class Pipeline:
             outcome.answers.append(answer)
         outcome.emptied.append(frame.frame_id)
         return self._resolve(frame, outcome)
+
+    def _take_closure(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
+        case = self.store.case(unpack_closure(frame.payload))
+        outcome.closures.append(self.alerting.close(frame, case, self._records_of(case.person_id)))
+        outcome.emptied.append(frame.frame_id)
+        return _Stirred((), ())  # its persons stay as they are
+
+    def _records_of(self, person_id: bytes) -> tuple[int, ...]:
+        """A person's records; of a person that came apart its oldest, of one that is another's now none."""
+        oldest = self._names.oldest_record(person_id)
+        if not 0 <= oldest < self.registry.count or self.registry.agency(oldest) < 0:
+            return ()
+        person = self.persons.person_of(oldest)
+        if person is None:
+            return (oldest,)
+        return person.records if person.records[0] == oldest else ()
 
     def _erase(self, record: int, outcome: MatchOutcome) -> None:
         """Overwrite a record's tokens in the index and in its frame."""
@@ -260,12 +246,17 @@ class Pipeline:
 
     # -- persons -----------------------------------------------------------------------------------------------------
 
-    def _resolve(self, frame: Frame, outcome: MatchOutcome, touched: Iterable[int] = ()) -> _Stirred:
+    def _resolve(
+        self, frame: Frame, outcome: MatchOutcome, touched: Iterable[int] = (), stirred: Iterable[int] = ()
+    ) -> _Stirred:
+        """What the outcome changes about persons. `touched`: records whose person is to be looked at though it stays as
+        it is; `stirred`: further records whose component is to be resolved."""
         change = self.persons.update(
             frame.committed_at,
             links=outcome.links,
             unlinked=[*outcome.unlinked, *outcome.gone],
             answers=outcome.answers,
+            touched=stirred,
         )
         after = {person.records[0]: person for person in change.after}
         for record in touched:
@@ -293,75 +284,19 @@ class Pipeline:
 
     # -- alerts ------------------------------------------------------------------------------------------------------
 
-    def _alerts(self, frame: Frame, stirred: _Stirred) -> list[Alert]:
-        today = frame.committed_at // DAY_SECONDS
-        persons = {self.person_id(person): person for person in stirred.after}
-        before = {self.person_id(person): frozenset(person.records) for person in stirred.before}
-        standings = [self._standing(person_id, person, today) for person_id, person in persons.items()]
-        alerts = []
-        for draft in decide(self._told, before, standings):
-            self._sequence += 1
-            alert = self._alert(draft, persons.get(draft.person_id), today)
-            tell(self._told, alert.kind, alert.person_id, frozenset(alert.agencies))
-            alerts.append(alert)
-        return alerts
-
-    def _standing(self, person_id: bytes, person: Person, today: int) -> Standing:
-        active = frozenset(self.agency_of(record).name for record in person.records if self._active(record, today))
-        restricted = any(self.registry.restricted(record) for record in person.records)
-        return Standing(person_id, frozenset(person.records), active, restricted)
-
-    def _active(self, record: int, today: int) -> bool:
-        day = self.registry.day(record)
-        return day == UNKNOWN_DAY or day > today - self.settings.look_back_days
+    def _seal(self, record: int) -> Seal:
+        frame_id, position = self.registry.place(record)
+        held = self._frames[frame_id]
+        return Seal(held.encapsulation, held.sealed[position].tobytes(), held.epoch)
 
     def agency_of(self, record: int) -> AgencyInfo:
         """The agency that holds a record."""
-        return self.settings.agencies[self.registry.agency(record)]
-
-    def _alert(self, draft: Draft, person: Person | None, today: int) -> Alert:
-        about_members = draft.kind not in (AlertKind.WITHDRAWN, AlertKind.MERGED)
-        members: tuple[AlertMember, ...] = ()
-        if about_members and person is not None:
-            members = tuple(self._member(record) for record in person.records if self._active(record, today))
-        sectors = {member.sector for member in members}
-        return Alert(
-            sequence=self._sequence,
-            alert_id=self._derived(b"alert", self._sequence),
-            kind=draft.kind,
-            person_id=draft.person_id,
-            agencies=tuple(sorted({member.agency for member in members})),
-            members=members,
-            confidence=confidence(person.weakest) if members and person else ConfidenceBand.UNSPECIFIED,
-            health_present="health" in sectors,
-            police_present="police" in sectors,
-            surviving_person_id=draft.survivor,
-            rule_version=RULE_VERSION,
-            raised_at=int(self._now()),
-        )
-
-    def _member(self, record: int) -> AlertMember:
-        frame_id, position = self.registry.place(record)
-        held, agency = self._frames[frame_id], self.agency_of(record)
-        return AlertMember(
-            record=record,
-            agency=agency.name,
-            sector=agency.sector,
-            alias=self.registry.alias(record),
-            encapsulation=held.encapsulation,
-            sealed=held.sealed[position].tobytes(),
-            observed_day=self.registry.day(record),
-            epoch=held.epoch,
-        )
+        return self.alerting.agency_of(record)
 
     def is_told(self, person_id: bytes) -> bool:
         """Whether the coordinator was told of this person, and not told otherwise since."""
-        return person_id in self._told
+        return person_id in self.alerting.told
 
     def person_id(self, person: Person) -> bytes:
-        """The person's name: it stands for the oldest record, and means nothing outside this database."""
-        return self._derived(b"person", person.records[0])
-
-    def _derived(self, label: bytes, number: int) -> bytes:
-        content = label + number.to_bytes(8, "big")
-        return hashlib.blake2b(content, key=self.store.database_id, digest_size=16).digest()
+        """The person's name, 16 bytes."""
+        return self.alerting.person_id(person)

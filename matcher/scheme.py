@@ -118,6 +118,7 @@ def _fields(identifier: str, *, identifier_vetoes: bool) -> tuple[Field, ...]:
 
 def _passes(identifier: str, district: str) -> tuple[Pass, ...]:
     sounds = "unordered(soundex(forename),soundex(surname))"
+    initials = "unordered(initial(forename),initial(surname))"
     return (
         Pass("surname-sound year month", ("soundex(surname)", "year", "month")),
         Pass("birth-date forename-initial", ("year", "month", "day", "initial(forename)")),
@@ -128,7 +129,7 @@ def _passes(identifier: str, district: str) -> tuple[Pass, ...]:
         Pass("postcode surname-sound", ("postcode", "soundex(surname)")),
         Pass("postcode forename-start", ("postcode", "start(forename)")),
         Pass("house-number forename-start surname-sound", ("number(address)", "start(forename)", "soundex(surname)")),
-        Pass("metaphones day-month", ("unordered(metaphone(forename),metaphone(surname))", "unordered(day,month)")),
+        Pass("house-number street initials", ("number(address)", "street(address)", initials)),
         Pass("identifier", (identifier,)),
     )
 

@@ -97,10 +97,10 @@ def read_batch(message: records_pb2.RecordBatch, scheme: LinkageScheme, limits: 
     if records > limits.max_batch_records or rows > MOST_ROWS_A_RECORD * limits.max_batch_records:
         raise OversizeBatchError(f"a batch may have {limits.max_batch_records} records at most")
     if not 1 <= records <= rows:
-        raise InvalidArgumentError("record_count must be at least 1 and row_count at least record_count")
+        raise InvalidArgumentError("record_count", "must be at least 1 and row_count at least record_count")
     passes, width = len(scheme.passes), scheme.encoding_bytes
     if len(message.encapsulation) != ENCAPSULATION_BYTES:
-        raise WrongStrideError(f"encapsulation must have {ENCAPSULATION_BYTES} bytes")
+        raise WrongStrideError("encapsulation", f"must have {ENCAPSULATION_BYTES} bytes")
     batch = TokenBatch(
         epoch=message.epoch,
         aliases=_column(message.aliases, "aliases", "u1", (records, ALIAS_BYTES)),
@@ -118,7 +118,7 @@ def read_batch(message: records_pb2.RecordBatch, scheme: LinkageScheme, limits: 
     _check_aliases(batch.aliases)
     _check_days(batch.observed_days, limits.today)
     if (batch.flags & ~np.uint8(RESTRICTED)).any():
-        raise InvalidArgumentError("flags has a bit set that has no meaning")
+        raise InvalidArgumentError("flags", "has a bit set that has no meaning")
     return batch
 
 
@@ -128,7 +128,7 @@ def read_aliases(data: bytes, limits: Limits) -> NDArray[np.uint8]:
     if count > limits.max_batch_records:
         raise OversizeBatchError(f"a call may name {limits.max_batch_records} aliases at most")
     if not count:
-        raise InvalidArgumentError("aliases must not be empty")
+        raise InvalidArgumentError("aliases", "must not be empty")
     aliases: NDArray[np.uint8] = _column(data, "aliases", "u1", (count, ALIAS_BYTES))
     _check_aliases(aliases)
     return aliases
@@ -146,7 +146,7 @@ def read_days(data: bytes, count: int, limits: Limits) -> NDArray[np.int32]:
 def _column(data: bytes, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if len(data) != size:
-        raise WrongStrideError(f"{name} must have {size} bytes and has {len(data)}")
+        raise WrongStrideError(name, f"must have {size} bytes and has {len(data)}")
     return np.frombuffer(data, dtype).reshape(shape)
 
 
@@ -156,20 +156,21 @@ def _row_records(data: bytes, records: int, rows: int) -> NDArray[np.uint32]:
     numbers: NDArray[np.uint32] = _column(data, "row_records", "<u4", (rows,))
     steps = np.diff(numbers.astype(np.int64))
     if numbers[0] != 0 or numbers[-1] != records - 1 or ((steps != 0) & (steps != 1)).any():
-        raise InvalidArgumentError("row_records must ascend from 0 to record_count - 1 without gaps")
+        raise InvalidArgumentError("row_records", "must ascend from 0 to record_count - 1 without gaps")
     return numbers
 
 
 def _check_tokens(batch: TokenBatch, fields: int) -> None:
     passes = batch.block_tokens.shape[1]
-    if (batch.pass_masks >> passes).any() or (batch.field_masks >> fields).any():
-        raise InvalidArgumentError("a mask has a bit set beyond the scheme's passes or fields")
+    for name, masks, bits in (("pass_masks", batch.pass_masks, passes), ("field_masks", batch.field_masks, fields)):
+        if (masks >> bits).any():
+            raise InvalidArgumentError(name, "has a bit set that the scheme gives no meaning")
     present = (batch.pass_masks[:, None] >> np.arange(passes, dtype=np.uint16)) & 1 == 1
     words = batch.block_tokens.view("<u8")
     if (words.any(axis=2) != present).any():
-        raise BadTokenError("block_tokens must be zero where pass_masks has no bit, and nowhere else")
+        raise BadTokenError("block_tokens", "must be zero where pass_masks has no bit, and nowhere else")
     if batch.encodings[~present].any():
-        raise BadTokenError("encodings must be zero where pass_masks has no bit")
+        raise BadTokenError("encodings", "must be zero where pass_masks has no bit")
     tokens = words[present]
     _, counts = np.unique(tokens[:, 0] ^ tokens[:, 1], return_counts=True)
     most = max(_FLOOD_LEAST, batch.row_count // _FLOOD_SHARE)

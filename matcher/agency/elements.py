@@ -6,8 +6,6 @@ encodings estimate. Everything here is normative: `docs/token-scheme.md`, sectio
 
 from collections.abc import Callable
 
-import jellyfish
-
 from matcher.scheme import Kind
 
 
@@ -17,9 +15,9 @@ def _bigrams(word: str) -> set[str]:
 
 
 def _name(value: str) -> set[str]:
-    """Padded bigrams of each word, and each word's Soundex code."""
+    """Padded bigrams of each word, its first letter, and its first three."""
     words = value.split()
-    return set[str]().union(*(_bigrams(word) | {"s:" + jellyfish.soundex(word)} for word in words))
+    return set[str]().union(*(_bigrams(word) | {"i:" + word[:1], "s:" + word[:3]} for word in words))
 
 
 def _year(value: str) -> set[str]:

@@ -22,13 +22,20 @@ def _house_number(address: str) -> str:
     return next((word for word in reversed(address.split()) if word.isdigit()), "")
 
 
+def _street(address: str) -> str:
+    """Three letters of the word after the house number."""
+    words = address.split()
+    numbers = [i for i, word in enumerate(words) if word.isdigit()]
+    return "".join(words[numbers[-1] + 1 :][:1])[:3] if numbers else ""
+
+
 _FUNCTIONS: dict[str, Callable[[str], str]] = {
     "soundex": lambda name: jellyfish.soundex(_first_word(name)),
-    "metaphone": lambda name: jellyfish.metaphone(_first_word(name)),
     "initial": lambda name: name[:1],
     "start": lambda value: _first_word(value)[:3],
     "district": lambda postcode: postcode[:-3],
     "number": _house_number,
+    "street": _street,
 }
 
 

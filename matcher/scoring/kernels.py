@@ -63,7 +63,7 @@ def weigh(
     alternative_of: NDArray[np.int64],
     comparison_of: NDArray[np.int64],
     vetoes: NDArray[np.bool_],
-    least: np.float32,
+    least: NDArray[np.float32],
     priors: NDArray[np.float32],
     explains: NDArray[np.bool_],
     sums: NDArray[np.float32],
@@ -94,8 +94,9 @@ def weigh(
             rival = comparison_of[other] == comparison_of[a] and other != a
             if rival and (sums[other] > sums[a] or (sums[other] == sums[a] and other < a)):
                 weights[f] = 0.0
-        if weights[f] != 0.0 and sums[a] < least:
-            weights[f] = weights[f] * least / sums[a]
+        floor = least[comparison_of[a]]
+        if weights[f] != 0.0 and sums[a] < floor:
+            weights[f] = weights[f] * floor / sums[a]
     lowest, won = np.float32(np.inf), 0
     for k in range(len(priors)):
         total = priors[k]
@@ -124,7 +125,7 @@ def score_rows(
     alternative_of: NDArray[np.int64],
     comparison_of: NDArray[np.int64],
     vetoes: NDArray[np.bool_],
-    least: np.float32,
+    least: NDArray[np.float32],
     priors: NDArray[np.float32],
     explains: NDArray[np.bool_],
     floor: np.float32,

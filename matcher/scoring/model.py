@@ -45,7 +45,7 @@ class MatchModel:
     """For each field (bits + 1,): weight in bits of distances 0 to bits, never rising."""
     chance: tuple[NDArray[np.float32], ...]
     """For each field (bits + 1,): u, the share of random pairs at each distance, so that m can be found anew."""
-    least: float
+    least: tuple[float, ...]
     """Least weight of a comparison in bits: some values are wrong altogether (the miss of Copas and Hilton 1990)."""
     rivals: tuple[Rival, ...]
     provenance: dict[str, str]
@@ -108,7 +108,7 @@ class MatchModel:
         tables = tuple(np.array(content["tables"][field.name], np.float32) for field in scheme.fields)
         chance = tuple(np.array(content["chance"][field.name], np.float32) for field in scheme.fields)
         rivals = tuple(Rival(each["name"], tuple(each["explains"]), each["prior"]) for each in content["rivals"])
-        return cls(scheme, tables, chance, content["least"], rivals, content["provenance"])
+        return cls(scheme, tables, chance, tuple(content["least"]), rivals, content["provenance"])
 
 
 def _digest(content: dict[str, Any]) -> str:

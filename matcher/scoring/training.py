@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from matcher.scheme import Kind, LinkageScheme
 from matcher.scoring.model import MatchModel, Rival
 
-FLOOR = 0.005
+FLOOR = 0.001
 LEAST = -8.0
 TWIN_PRIOR = 6.5
-CONFIDENCE = 200.0
+CONFIDENCE = 25.0
 _REACH = 8
 """A summary of other fields counts only up to 1/8 of its bits: beyond, one shared part explains the likeness."""
 _NEVER = -100.0
@@ -35,17 +35,24 @@ class _State:
 
     model: MatchModel
     tables: list[NDArray[np.float64]]
+    misses: list[float]
+    """For each comparison, the share of matches in which it is wrong altogether."""
     match_share: float
     """Matches among all pairs."""
     priors: list[float]
 
-    def against(self, distances: NDArray[np.int16]) -> tuple[NDArray[np.float64], list[NDArray[np.bool_]]]:
+    def against(
+        self, distances: NDArray[np.int16]
+    ) -> tuple[NDArray[np.float64], list[NDArray[np.bool_]], list[NDArray[np.float64]]]:
         """Match weight (K, n) against strangers and every rival; for each field, which pairs (n,) its alternative won."""
         parts = np.zeros((len(self.tables), len(distances)))
         won = [np.zeros(len(distances), bool) for _ in self.tables]
-        least = self.model.least
-        for comparison in self.model.scheme.alternatives:
+        missed = []
+        for comparison, miss in zip(self.model.scheme.alternatives, self.misses, strict=True):
             total, best = alternatives_of(comparison, distances, self.tables)
+            least = np.log2(miss)
+            adds = any(len(alternative) > 1 for alternative in comparison)
+            missed.append(miss / (miss + (1 - miss) * np.exp2(total)) if adds else np.zeros(len(total)))
             for number, alternative in enumerate(comparison):
                 for f in alternative:
                     won[f] = (best == number) & (distances[:, f] >= 0)
@@ -55,7 +62,7 @@ class _State:
         for rival, prior in zip(self.model.rivals, self.priors, strict=True):
             left = [f for f, field in enumerate(self.model.scheme.fields) if field.name not in rival.explains]
             weights.append(prior + parts[left].sum(axis=0))
-        return np.array(weights), won
+        return np.array(weights), won, missed
 
 
 def fit(
@@ -68,7 +75,7 @@ def fit(
     )
     guess = tuple(_first_guess(n).astype(np.float32) for n in levels)
     rivals = (Rival("household", HOUSEHOLD, 0.0), Rival("twin", TWIN, TWIN_PRIOR))
-    return adapt(MatchModel(scheme, guess, chance, LEAST, rivals, {}), candidates, all_pairs, confidence=0.0)
+    return adapt(MatchModel(scheme, guess, chance, (LEAST,) * len(scheme.alternatives), rivals, {}), candidates, all_pairs, confidence=0.0)
 
 
 def adapt(
@@ -78,12 +85,12 @@ def adapt(
     chance = [u.astype(np.float64) for u in model.chance]
     expected = [u * np.exp2(table) for u, table in zip(chance, tables, strict=True)]
     expected = [confidence * m / m.sum() for m in expected]
-    state = _State(model, tables, 1 / all_pairs**0.5, [rival.prior for rival in model.rivals])
+    state = _State(model, tables, [2.0**least for least in model.least], 1 / all_pairs**0.5, [rival.prior for rival in model.rivals])
     for _ in range(_MOST_ROUNDS):
-        if _step(state, candidates, chance, expected, all_pairs) < _STILL:
+        if _step(state, candidates, chance, expected, all_pairs, confidence) < _STILL:
             break
     rivals = tuple(replace(r, prior=round(p, 2)) for r, p in zip(model.rivals, state.priors, strict=True))
-    return replace(model, tables=tuple(t.astype(np.float32) for t in state.tables), rivals=rivals), state.match_share
+    return replace(model, tables=tuple(t.astype(np.float32) for t in state.tables), rivals=rivals, least=tuple(round(float(np.log2(m)),3) for m in state.misses)), state.match_share
 
 
 def _step(
@@ -92,14 +99,17 @@ def _step(
     chance: list[NDArray[np.float64]],
     expected: list[NDArray[np.float64]],
     all_pairs: float,
+    confidence: float,
 ) -> float:
     """One round; the greatest change of a weight."""
-    weights, won = state.against(candidates)
+    weights, won, missed = state.against(candidates)
     odds = np.exp2(-weights)
     posterior = 1 / (1 + odds.sum(axis=0))
     change = 0.0
+    comparison_of = {f: c for c, each in enumerate(state.model.scheme.alternatives) for fields in each for f in fields}
     for f, u in enumerate(chance):
-        counts = np.bincount(candidates[won[f], f], posterior[won[f]], minlength=len(u))
+        hit = posterior * (1 - missed[comparison_of[f]])
+        counts = np.bincount(candidates[won[f], f], hit[won[f]], minlength=len(u))
         table = _table(counts, expected[f], u)
         if state.model.scheme.fields[f].kind is Kind.CATEGORY:
             table = np.minimum(table, 0.0)
@@ -107,12 +117,21 @@ def _step(
             table[len(table) // _REACH :] = _NEVER
         change = max(change, float(np.abs(table - state.tables[f]).max()))
         state.tables[f] = table
+    for c, fields in enumerate(state.model.scheme.alternatives):
+        present = np.any([candidates[:, f] >= 0 for each in fields for f in each], axis=0)
+        wrong = (posterior * missed[c])[present].sum() + confidence * 2.0 ** state.model.least[c]
+        miss = max(float(wrong / (posterior[present].sum() + confidence + 1e-9)), 2.0**-12)
+        change = max(change, abs(np.log2(miss / state.misses[c])))
+        state.misses[c] = miss
     matches = max(posterior.sum(), 1.0)
-    households = max((odds[1] * posterior).sum(), 1.0)
     state.match_share = matches / all_pairs
-    prior = float(np.log2(matches / households))
-    change = max(change, abs(prior - state.priors[0]))
-    state.priors[0] = prior
+    for k, rival in enumerate(state.model.rivals):
+        if confidence or k == 0:
+            mass = (odds[k + 1] * posterior).sum()
+            prior = float(np.log2(matches / max(mass, 1.0)))
+            if confidence: prior = max(prior, rival.prior)
+            change = max(change, abs(prior - state.priors[k]))
+            state.priors[k] = prior
     return change
 
 

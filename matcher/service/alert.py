@@ -7,10 +7,10 @@ from threading import Lock
 import grpc
 
 from matcher.errors import ConsumerFencedError, InvalidArgumentError
-from matcher.explanation import Explainer, ExplainedLink
+from matcher.explanation import ExplainedLink, Explainer
 from matcher.frame import pack_answer
 from matcher.model import Answer, FrameKind, Resolution
-from matcher.service.feed import checked_name
+from matcher.service.feed import checked_id, checked_name
 from matcher.service.matching import Matching
 from matcher.v1 import alert_service_pb2 as pb
 from matcher.v1.alert_service_pb2_grpc import AlertServiceServicer
@@ -20,7 +20,6 @@ CHECKPOINT_SECONDS = 10.0
 _FENCE_SECONDS = 1.0
 _PAGE = 100
 _LARGEST_PAGE = 1000
-_ID_BYTES = 16
 _MOST_REVIEWER = 64
 
 
@@ -49,12 +48,16 @@ class AlertServicer(AlertServiceServicer):
         while context.is_active() and not self._matching.stopping:
             if self._watchers[consumer] is not me:
                 raise ConsumerFencedError("a newer connection of this consumer took over")
-            for alert in self._store.alerts_after(sequence, _PAGE):
+            last = self._store.last_sequence
+            for alert in (page := self._store.alerts_after(sequence, _PAGE)):
                 yield pb.WatchAlertsResponse(alert=alert_message(alert))
                 sequence = alert.sequence
                 quiet_since = 0.0
-            if self._store.last_sequence > sequence:
+            if len(page) == _PAGE:
                 continue
+            if last > sequence:  # what stands there was purged
+                sequence = last
+                quiet_since = 0.0
             if self._now() - quiet_since >= CHECKPOINT_SECONDS:
                 yield pb.WatchAlertsResponse(checkpoint=sequence)
                 quiet_since = self._now()
@@ -77,7 +80,7 @@ class AlertServicer(AlertServiceServicer):
 
     def ExplainAlert(self, request: pb.ExplainAlertRequest, context: grpc.ServicerContext) -> pb.ExplainAlertResponse:
         """See the contract."""
-        person_id, links = self._explainer.explain(self._store.alert(_id(request.alert_id, "alert_id")))
+        person_id, links = self._explainer.explain(self._store.alert(checked_id(request.alert_id, "alert_id")))
         return pb.ExplainAlertResponse(person_id=person_id, links=map(_link_message, links))
 
     def ListPossibleMatches(
@@ -103,14 +106,14 @@ class AlertServicer(AlertServiceServicer):
         self, request: pb.ResolvePossibleMatchRequest, context: grpc.ServicerContext
     ) -> pb.ResolvePossibleMatchResponse:
         """See the contract."""
-        possible_match_id = _id(request.possible_match_id, "possible_match_id")
+        possible_match_id = checked_id(request.possible_match_id, "possible_match_id")
         now = int(self._now())
         if request.resolution not in tuple(map(int, Resolution)):
-            raise InvalidArgumentError("resolution must be SAME_PERSON or DIFFERENT_PEOPLE")
+            raise InvalidArgumentError("resolution", "must be SAME_PERSON or DIFFERENT_PEOPLE")
         if not 0 < len(request.reviewer) <= _MOST_REVIEWER:
-            raise InvalidArgumentError(f"reviewer must have 1 to {_MOST_REVIEWER} characters")
+            raise InvalidArgumentError("reviewer", f"must have 1 to {_MOST_REVIEWER} characters")
         if request.expires_at and request.expires_at <= now:
-            raise InvalidArgumentError("expires_at must lie in the future, or be 0")
+            raise InvalidArgumentError("expires_at", "must lie in the future, or be 0")
         left, right = self._explainer.pair(possible_match_id)
         answer = Answer(left, right, Resolution(request.resolution), request.reviewer, request.expires_at)
         payload = pack_answer(answer)
@@ -123,14 +126,8 @@ class AlertServicer(AlertServiceServicer):
 
 def _page_size(size: int) -> int:
     if size > _LARGEST_PAGE:
-        raise InvalidArgumentError(f"page_size must be at most {_LARGEST_PAGE}")
+        raise InvalidArgumentError("page_size", f"must be at most {_LARGEST_PAGE}")
     return size or _PAGE
-
-
-def _id(value: bytes, field: str) -> bytes:
-    if len(value) != _ID_BYTES:
-        raise InvalidArgumentError(f"{field} must have {_ID_BYTES} bytes")
-    return value
 
 
 def _link_message(link: ExplainedLink) -> pb.ExplainedLink:

@@ -18,14 +18,27 @@ from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.feed_service_pb2_grpc import FeedServiceServicer
 from matcher.wire import Limits, read_aliases, read_batch, read_days, scheme_message
 
+ID_BYTES = 16
+MOST_CONFIRMED = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PAGE = 100
+_NOTICE_SECONDS = 1.0
+_NO_ALERT = 2**63
+"""A sequence the log never reaches."""
 
 
 def checked_name(name: str, field: str) -> str:
     """A name a client chose; `InvalidArgumentError` if it is not 1 to 64 of A-Z, a-z, 0-9, ., _ and -."""
     if not _NAME.fullmatch(name):
-        raise InvalidArgumentError(f"{field} must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
+        raise InvalidArgumentError(field, "must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
     return name
+
+
+def checked_id(value: bytes, field: str) -> bytes:
+    """A name the matcher gave; `InvalidArgumentError` if it does not have 16 bytes."""
+    if len(value) != ID_BYTES:
+        raise InvalidArgumentError(field, f"must have {ID_BYTES} bytes")
+    return value
 
 
 class FeedServicer(FeedServiceServicer):
@@ -102,6 +115,32 @@ class FeedServicer(FeedServiceServicer):
         aliases = read_aliases(request.aliases, self._limits())
         self._submit(context, request, FrameKind.REMOVALS, pack_aliases(FrameKind.REMOVALS, aliases))
         return pb.RemoveRecordsResponse()
+
+    def WatchRemovals(
+        self, request: pb.WatchRemovalsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchRemovalsResponse]:
+        """See the contract."""
+        agency = self._agency(context)
+        number = 0
+        while context.is_active() and not self._matching.stopping:
+            for notice in (page := self._store.notices_after(agency, number, _PAGE)):
+                yield pb.WatchRemovalsResponse(
+                    notice_id=notice.notice_id, alias=notice.alias, closed_at=notice.closed_at
+                )
+                number = notice.number
+            if len(page) < _PAGE:
+                # by the clock and by nothing else: what happens at the matcher must not be seen in when this looks
+                self._matching.wait_for_alert(_NO_ALERT, _NOTICE_SECONDS)
+
+    def ConfirmRemoval(
+        self, request: pb.ConfirmRemovalRequest, context: grpc.ServicerContext
+    ) -> pb.ConfirmRemovalResponse:
+        """See the contract."""
+        if not 0 < len(request.notice_ids) <= MOST_CONFIRMED:
+            raise InvalidArgumentError("notice_ids", f"must name 1 to {MOST_CONFIRMED} notices")
+        notice_ids = [checked_id(notice_id, "each of notice_ids") for notice_id in request.notice_ids]
+        self._store.confirm_removals(self._agency(context), notice_ids)
+        return pb.ConfirmRemovalResponse()
 
     def _submit(
         self,

@@ -71,12 +71,10 @@ def _parse(parse: Callable[[bytes], Any], data: bytes) -> Any:
     try:
         return parse(data)
     except Exception:
-        raise InvalidArgumentError("the message cannot be read: is it of this contract's version?") from None
+        raise InvalidArgumentError("message", "cannot be read: is it of this contract's version?") from None
 
 
 def _refuse(context: grpc.ServicerContext, method: str, error: Exception) -> NoReturn:
-    if not context.is_active():
-        raise error  # the caller went away, or the status is set already
     if isinstance(error, MatcherError):
         log.info("refused %s: %s", method, error.REASON)
     else:

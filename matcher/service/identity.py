@@ -1,7 +1,9 @@
 """Who is calling, and what they may call. The only identity is the URI name in the client's certificate."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 import grpc
 
@@ -56,7 +58,9 @@ class Directory:
 
     def identify(self, context: grpc.ServicerContext) -> Caller:
         """The caller; `UnknownCallerError` if the certificate has no URI name, or none of the configuration."""
-        for name in context.auth_context().get("x509_subject_alternative_name", ()):
+        # not "x509_subject_alternative_name": there a DNS name may look like a URI
+        properties = cast(Mapping[str, Sequence[bytes]], context.auth_context())
+        for name in properties.get("peer_uri", ()):
             if caller := self._callers.get(name.decode(errors="replace")):
                 return caller
         raise UnknownCallerError(UNKNOWN)

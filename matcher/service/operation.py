@@ -1,4 +1,4 @@
-"""StatusService: what an operator may call. Counts are blurred, so that the presence of one person cannot be read off."""
+"""StatusService: what an operator may call. Counts are blurred: the presence of one person cannot be read off them."""
 
 from importlib.metadata import version
 
@@ -45,4 +45,5 @@ class StatusServicer(StatusServiceServicer):
                 pb.FeedStatus(agency=agency, records=blurred(count), last_committed_day=last.get(agency, -1))
                 for agency, count in sorted(zip(agencies, held, strict=True))
             ],
+            removals_unconfirmed=blurred(store.removals_unconfirmed),
         )

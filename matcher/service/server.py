@@ -16,6 +16,7 @@ from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
 from matcher.service.alert import AlertServicer
+from matcher.service.case import CaseServicer
 from matcher.service.feed import FeedServicer
 from matcher.service.guard import Guard
 from matcher.service.identity import Directory
@@ -25,6 +26,7 @@ from matcher.store.sqlite import SqliteStore
 from matcher.v1 import (
     alert_service_pb2,
     alert_service_pb2_grpc,
+    case_service_pb2,
     case_service_pb2_grpc,
     feed_service_pb2,
     feed_service_pb2_grpc,
@@ -86,11 +88,11 @@ class Server:
         )
         feed_service_pb2_grpc.add_FeedServiceServicer_to_server(FeedServicer(config, directory, self.matching), server)
         alert_service_pb2_grpc.add_AlertServiceServicer_to_server(AlertServicer(self.matching, config.epoch), server)
-        case_service_pb2_grpc.add_CaseServiceServicer_to_server(case_service_pb2_grpc.CaseServiceServicer(), server)
+        case_service_pb2_grpc.add_CaseServiceServicer_to_server(CaseServicer(config, self.matching), server)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(StatusServicer(self.matching), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if config.reflection:
-            contract = (feed_service_pb2, alert_service_pb2, status_service_pb2)
+            contract = (feed_service_pb2, alert_service_pb2, case_service_pb2, status_service_pb2)
             names = [service.full_name for file in contract for service in file.DESCRIPTOR.services_by_name.values()]
             reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
         return server

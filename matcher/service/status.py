@@ -6,10 +6,15 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from matcher.errors import MatcherError, OffsetCommittedError, OffsetGapError
+from matcher.errors import MatcherError, StoreError, StoreFullError
 from matcher.rpc import ERROR_DOMAIN
 
 INTERNAL = "the matcher failed; nothing that was acknowledged is lost"
+_CONSTANT = {
+    StoreError.REASON: "the matcher's database cannot be used now; nothing acknowledged is lost: try again later",
+    StoreFullError.REASON: "the matcher's disk is full; nothing acknowledged is lost: try again later",
+}
+"""Instead of the exception's own text, which is for the operator and may name a path."""
 _CODES = {
     "ERROR_REASON_WRONG_STRIDE": grpc.StatusCode.INVALID_ARGUMENT,
     "ERROR_REASON_BAD_TOKEN": grpc.StatusCode.INVALID_ARGUMENT,
@@ -39,10 +44,10 @@ def status_of(error: Exception) -> grpc.Status:
     """The status of a failed call. What is not a `MatcherError` says nothing of itself."""
     reason, message = MatcherError.REASON, INTERNAL
     if isinstance(error, MatcherError) and error.REASON in _CODES:
-        reason, message = error.REASON, str(error)
+        reason, message = error.REASON, _CONSTANT.get(error.REASON, str(error))
     info = ErrorInfo(reason=reason, domain=ERROR_DOMAIN)
-    if isinstance(error, OffsetGapError | OffsetCommittedError):
-        info.metadata["resume_offset"] = str(error.expected)
+    if isinstance(error, MatcherError):
+        info.metadata.update(error.details())
     detail = Any()
     detail.Pack(info)
     code = _CODES.get(reason, grpc.StatusCode.INTERNAL)

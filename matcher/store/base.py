@@ -1,6 +1,6 @@
 """The promises of a store.
 
-Frames are a commit-ordered log: every input (records, contacts, removals, reviewers' answers) becomes one frame, in one
+Frames are a commit-ordered log: every input (records, contacts, removals, answers, closures) becomes one frame, in one
 transaction, before it is acknowledged. Matching reads frames in order and writes all it changed, and how far it got, in
 one transaction. So memory can be rebuilt from a store at any moment, and a crash loses nothing acknowledged.
 """
@@ -12,7 +12,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.model import Alert, Answer, Frame, FrameKind, Links, MatchOutcome
+from matcher.model import (
+    Alert,
+    Answer,
+    Case,
+    ClosedRecord,
+    Frame,
+    FrameKind,
+    Links,
+    MatchOutcome,
+    RemovalNotice,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,7 @@ class MatchedFrame:
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """How one agency's input stands. Reviewers' answers are no agency's input."""
+    """How one agency's input stands. Reviewers' answers and closures are no agency's input."""
 
     agency: str
     last_committed_at: int
@@ -95,10 +105,13 @@ class Store(Protocol):
 
         `ValueError`, and nothing is written, if it does not continue what is stored: `matched_through` goes back or
         beyond the log, a frame named lies after it, numbers are given to a frame that holds no records (any more), a
-        patch reaches over its frame's end, left is not below right, alerts leave a gap or repeat an `alert_id`.
+        patch reaches over its frame's end, left is not below right, alerts leave a gap or repeat an `alert_id`, a case
+        closed is not one that awaits it, a `notice_id` is repeated.
 
-        Order: patches, record numbers, emptied, unlinked, links, answers, alerts, gone. So a gone record leaves nothing
-        behind, not even what the same outcome says of it. `next_record` never moves back."""
+        Order: patches, record numbers, emptied, unlinked, links, answers, alerts, closures, gone. So a gone record
+        leaves nothing behind but its removal notice. A MERGED alert moves the person's cases to the survivor. A closure
+        purges the person's alerts, with those of persons whose last alert says that they were merged into it, takes its
+        records out of all others, deletes the case's decisions and person. `next_record` never moves back."""
 
     def matched_frames(self) -> Iterator[MatchedFrame]:
         """All RECORDS frames that have record numbers and are not emptied, in order: what the index is rebuilt from.
@@ -113,23 +126,57 @@ class Store(Protocol):
     def answers(self) -> list[Answer]:
         """All reviewers' answers, ordered by (left, right); the last answer about a pair stands."""
 
+    def closed_records(self) -> list[ClosedRecord]:
+        """The last closure of every record that had one and is not gone, ordered by record."""
+
     # -- alerts --------------------------------------------------------------------------------------------------
 
     @property
     def last_sequence(self) -> int:
-        """Sequence of the last alert, 0 at first."""
+        """Sequence of the last alert, purged or not; 0 at first."""
 
     def alerts_after(self, sequence: int, limit: int) -> list[Alert]:
-        """The next alerts of the log, in order, at most `limit`, members ordered as raised; without members gone."""
+        """The next alerts of the log, in order, at most `limit`, members ordered as raised; without members gone.
+
+        Purged alerts are passed over: fewer than `limit` means that no alert stands behind them, up to the
+        `last_sequence` read before the call."""
 
     def alert(self, alert_id: bytes) -> Alert:
-        """One alert. `NotFoundError`."""
+        """One alert that is not purged. `NotFoundError`."""
 
     def mark(self, consumer: str) -> int:
         """Sequence the consumer acknowledged through, 0 for a new one."""
 
     def acknowledge(self, consumer: str, through_sequence: int) -> int:
         """Move the consumer's mark forward and return it; `AcknowledgeAheadError` beyond the log."""
+
+    # -- cases ---------------------------------------------------------------------------------------------------
+
+    def open_case(self, case_id: bytes, person_id: bytes, now: int) -> bytes:
+        """Name of the person's open case: the one there is (the oldest, if persons with cases were merged), or a new
+        one under `case_id`. `ValueError` if that is in use; `NotFoundError` while a case of the person is closed and
+        matching has yet to apply it."""
+
+    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str]) -> None:
+        """Record a decision made in the presence of `sectors`; a repeat of (case_id, decision_id) writes nothing.
+
+        `NotFoundError`, `CaseStateError` unless the case is open, `GreenAndBlueRequiredError`."""
+
+    def close_case(self, case_id: bytes, epoch: int, payload: bytes, now: int) -> None:
+        """Close a case and commit its CLOSURE frame in one transaction; on a closed case nothing. `NotFoundError`."""
+
+    def case(self, case_id: bytes) -> Case:
+        """One case. `NotFoundError`."""
+
+    def notices_after(self, agency: str, number: int, limit: int) -> list[RemovalNotice]:
+        """An agency's next removal notices not confirmed, in order, at most `limit`."""
+
+    def confirm_removals(self, agency: str, notice_ids: list[bytes]) -> None:
+        """Forget an agency's notices; those of others, and those confirmed before, are passed over."""
+
+    @property
+    def removals_unconfirmed(self) -> int:
+        """Notices not confirmed, of all agencies."""
 
     # -- operation -----------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
-"""What both stores refuse in an outcome before they write any of it."""
+"""What both stores refuse before they write any of it, and what a case's state follows from."""
 
 import numpy as np
 
-from matcher.model import MatchOutcome
+from matcher.errors import CaseStateError, GreenAndBlueRequiredError
+from matcher.model import HEALTH, POLICE, Case, CaseState, MatchOutcome
 
 
 def check_outcome(outcome: MatchOutcome, committed_through: int, matched_through: int, last_sequence: int) -> None:
@@ -20,3 +21,18 @@ def check_outcome(outcome: MatchOutcome, committed_through: int, matched_through
     expected = range(last_sequence + 1, last_sequence + 1 + len(outcome.alerts))
     if [alert.sequence for alert in outcome.alerts] != list(expected):
         raise ValueError(f"alerts must continue at sequence {last_sequence + 1} without a gap")
+
+
+def check_decision(case: Case, sectors: frozenset[str]) -> None:
+    """`CaseStateError` unless the case is open; `GreenAndBlueRequiredError` unless health and police were present."""
+    if case.closed_at:
+        raise CaseStateError("the case is closed")
+    if not {HEALTH, POLICE} <= sectors:
+        raise GreenAndBlueRequiredError("a health and a police agency must both be among the participants")
+
+
+def state_of(person_id: bytes, decisions: int, awaiting: bool, closed_at: int) -> CaseState:
+    """Where a case stands; `awaiting`: a removal notice of it is not confirmed."""
+    if not closed_at:
+        return CaseState.PLANNED if decisions else CaseState.OPEN
+    return CaseState.CLOSING if person_id or awaiting else CaseState.CLOSED

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -18,9 +19,22 @@ from matcher.errors import (
     RequestReusedError,
     StoreError,
 )
-from matcher.model import Alert, Answer, Frame, FrameKind, Links, MatchOutcome
+from matcher.model import (
+    NO_AGENCY_S_INPUT,
+    Alert,
+    Answer,
+    Case,
+    ClosedRecord,
+    Closure,
+    Frame,
+    FrameKind,
+    Links,
+    MatchOutcome,
+    RemovalNotice,
+)
 from matcher.store.base import FeedState, MatchedFrame
 from matcher.store.checks import check_outcome
+from matcher.store.memory_cases import MemoryCases
 
 _Value = TypeVar("_Value")
 
@@ -65,8 +79,10 @@ class MemoryStore:
         self._numbers: dict[int, NDArray[np.int64]] = {}
         self._links: _Pairs[float] = _Pairs()
         self._answers: _Pairs[Answer] = _Pairs()
-        self._alerts: list[Alert] = []
+        self._alerts: list[Alert | None] = []  # None where one was purged
         self._sequence_of: dict[bytes, int] = {}
+        self._cases = MemoryCases()
+        self._closed: dict[int, ClosedRecord] = {}
         self._matched_through = 0
         self._next_record = 0
 
@@ -192,6 +208,11 @@ class MemoryStore:
         with self._opened():
             return [answer for _, _, answer in self._answers.ordered()]
 
+    def closed_records(self) -> list[ClosedRecord]:
+        """See `Store`."""
+        with self._opened():
+            return sorted(self._closed.values())
+
     # -- alerts --------------------------------------------------------------------------------------------------
 
     @property
@@ -203,15 +224,17 @@ class MemoryStore:
     def alerts_after(self, sequence: int, limit: int) -> list[Alert]:
         """See `Store`."""
         with self._opened():
-            return self._alerts[max(sequence, 0) :][: max(limit, 0)]
+            found = (alert for alert in self._alerts[max(sequence, 0) :] if alert)
+            return list(islice(found, max(limit, 0)))
 
     def alert(self, alert_id: bytes) -> Alert:
         """See `Store`."""
         with self._opened():
             sequence = self._sequence_of.get(alert_id)
-            if sequence is None:
+            alert = self._alerts[sequence - 1] if sequence else None
+            if alert is None:
                 raise NotFoundError("there is no such alert")
-            return self._alerts[sequence - 1]
+            return alert
 
     def mark(self, consumer: str) -> int:
         """See `Store`."""
@@ -225,6 +248,45 @@ class MemoryStore:
                 raise AcknowledgeAheadError(f"the log reaches sequence {last}")
             mark = self._marks[consumer] = max(self._marks.get(consumer, 0), through_sequence)
             return mark
+
+    # -- cases ---------------------------------------------------------------------------------------------------
+
+    def open_case(self, case_id: bytes, person_id: bytes, now: int) -> bytes:
+        """See `Store`."""
+        with self._opened():
+            return self._cases.open(case_id, person_id, now)
+
+    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str]) -> None:
+        """See `Store`."""
+        with self._opened():
+            self._cases.decide(case_id, decision_id, sectors)
+
+    def close_case(self, case_id: bytes, epoch: int, payload: bytes, now: int) -> None:
+        """See `Store`."""
+        with self._opened():
+            if self._cases.close(case_id, now):
+                self._add_frame("", FrameKind.CLOSURE, epoch, payload, now)
+
+    def case(self, case_id: bytes) -> Case:
+        """See `Store`."""
+        with self._opened():
+            return self._cases.get(case_id)
+
+    def notices_after(self, agency: str, number: int, limit: int) -> list[RemovalNotice]:
+        """See `Store`."""
+        with self._opened():
+            return self._cases.notices_after(agency, number, limit)
+
+    def confirm_removals(self, agency: str, notice_ids: list[bytes]) -> None:
+        """See `Store`."""
+        with self._opened():
+            self._cases.confirm(agency, notice_ids)
+
+    @property
+    def removals_unconfirmed(self) -> int:
+        """See `Store`."""
+        with self._opened():
+            return self._cases.unconfirmed
 
     # -- operation -----------------------------------------------------------------------------------------------
 
@@ -242,7 +304,7 @@ class MemoryStore:
 
     def _add_frame(self, agency: str, kind: FrameKind, epoch: int, payload: bytes, now: int) -> None:
         self._frames.append(Frame(len(self._frames) + 1, agency, FrameKind(kind), epoch, payload, now))
-        if kind != FrameKind.ANSWER:
+        if kind not in NO_AGENCY_S_INPUT:
             self._sent_at[agency] = now
 
     def _check_fit(self, outcome: MatchOutcome) -> None:
@@ -256,6 +318,7 @@ class MemoryStore:
         alert_ids = {alert.alert_id for alert in outcome.alerts}
         if len(alert_ids) < len(outcome.alerts) or not alert_ids.isdisjoint(self._sequence_of):
             raise ValueError("an alert_id stands in the log already")
+        self._cases.check(outcome.closures)
 
     def _apply(self, outcome: MatchOutcome) -> None:
         for frame_id, position, data in outcome.patches:
@@ -276,13 +339,33 @@ class MemoryStore:
         for alert in outcome.alerts:
             self._alerts.append(alert)
             self._sequence_of[alert.alert_id] = alert.sequence
+        self._cases.follow(outcome.alerts)
+        for closure in outcome.closures:
+            self._close(closure)
         # last, so that nothing this outcome raised about a record outlives it
         self._links.drop(outcome.gone)
         self._answers.drop(outcome.gone)
-        if gone := set(outcome.gone):
-            self._alerts = [_without(alert, gone) for alert in self._alerts]
+        self._leave_alerts(set(outcome.gone))
+        for record in outcome.gone:
+            self._closed.pop(record, None)
         self._matched_through = outcome.matched_through
         self._next_record = max(self._next_record, outcome.next_record)
+
+    def _close(self, closure: Closure) -> None:
+        self._cases.apply(closure)
+        last = {alert.person_id: alert for alert in self._alerts if alert}
+        named: set[bytes] = set()
+        more = {closure.person_id}
+        while more:
+            named |= more
+            more = {each.person_id for each in last.values() if each.surviving_person_id in more} - named
+        self._alerts = [None if alert and alert.person_id in named else alert for alert in self._alerts]
+        self._leave_alerts({closed.record for closed in closure.records})
+        self._closed |= {closed.record: closed for closed in closure.records}
+
+    def _leave_alerts(self, records: set[int]) -> None:
+        if records:
+            self._alerts = [alert and _without(alert, records) for alert in self._alerts]
 
 
 def _without(alert: Alert, records: set[int]) -> Alert:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import apsw
 import numpy as np
 
-from matcher.model import Links, MatchOutcome, Patch
+from matcher.model import AlertKind, Links, MatchOutcome, Patch
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import erase_members, write_alert
+from matcher.store.rows import erase_members, write_alert, write_closure
 
 
 def write_outcome(writer: apsw.Connection, outcome: MatchOutcome) -> None:
@@ -31,6 +31,11 @@ def write_outcome(writer: apsw.Connection, outcome: MatchOutcome) -> None:
             write_alert(writer, alert)
     except apsw.ConstraintError as error:
         raise ValueError("an alert_id stands in the log already") from error
+    for alert in outcome.alerts:
+        if alert.kind is AlertKind.MERGED:
+            writer.execute(SQL["move_cases"], (alert.person_id, alert.surviving_person_id))
+    for closure in outcome.closures:
+        write_closure(writer, closure)
     _forget(writer, [int(record) for record in outcome.gone])
     writer.execute(SQL["advance"], (int(outcome.matched_through), int(outcome.next_record)))
 
@@ -55,4 +60,5 @@ def _forget(writer: apsw.Connection, records: list[int]) -> None:
     for record in records:
         writer.execute(SQL["unlink"], (record,))
         writer.execute(SQL["drop_answers"], (record,))
+        writer.execute(SQL["drop_closure"], (record,))
         erase_members(writer, record)

@@ -102,10 +102,29 @@ DELETE FROM alert_member WHERE record = ?;
 -- name: alerts_after
 SELECT sequence, alert_id, kind, person_id, agencies, confidence, health_present, police_present, surviving_person_id,
     rule_version, raised_at, secrets
-FROM alert WHERE sequence > ? ORDER BY sequence LIMIT ?;
+FROM alert WHERE sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?;
 
 -- name: alert_sequence
-SELECT sequence FROM alert WHERE alert_id = ?;
+SELECT sequence FROM alert WHERE alert_id = ? AND kind <> 0;
+
+-- name: alerts_of_person
+WITH RECURSIVE named (person_id) AS (
+    VALUES (?)
+    UNION
+    SELECT merged.person_id FROM named JOIN alert AS merged ON merged.surviving_person_id = named.person_id
+    WHERE merged.surviving_person_id <> x'' AND NOT EXISTS (
+        SELECT 1 FROM alert AS later WHERE later.person_id = merged.person_id AND later.sequence > merged.sequence
+    )
+)
+SELECT sequence FROM alert WHERE person_id IN (SELECT person_id FROM named);
+
+-- name: purge_alert
+UPDATE alert SET kind = 0, person_id = x'', agencies = '[]', confidence = 0, health_present = 0, police_present = 0,
+    surviving_person_id = x'', rule_version = '', raised_at = 0, guard = x'', secrets = x''
+WHERE sequence = ?;
+
+-- name: purge_members
+DELETE FROM alert_member WHERE sequence = ?;
 
 -- name: members
 SELECT record, agency, sector, observed_day, epoch, start, alias_size, encapsulation_size, sealed_size
@@ -116,3 +135,52 @@ SELECT mark FROM consumer WHERE consumer = ?;
 
 -- name: set_mark
 INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET mark = excluded.mark;
+
+-- name: person_cases
+SELECT case_id, closed_at FROM "case" WHERE person_id = ? ORDER BY closed_at, opened_at, case_id;
+
+-- name: add_case
+INSERT INTO "case" VALUES (?, ?, ?, 0);
+
+-- name: case
+SELECT person_id, opened_at, closed_at, (SELECT count(*) FROM decision AS d WHERE d.case_id = c.case_id)
+FROM "case" AS c WHERE case_id = ?;
+
+-- name: awaiting_removal
+SELECT DISTINCT agency FROM notice WHERE case_id = ? ORDER BY agency;
+
+-- name: set_case_closed
+UPDATE "case" SET closed_at = ?2 WHERE case_id = ?1;
+
+-- name: move_cases
+UPDATE "case" SET person_id = ?2 WHERE person_id = ?1;
+
+-- name: forget_person
+UPDATE "case" SET person_id = x'' WHERE case_id = ? AND closed_at > 0 AND person_id <> x'';
+
+-- name: add_decision
+INSERT INTO decision VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- name: drop_decisions
+DELETE FROM decision WHERE case_id = ?;
+
+-- name: set_closure
+INSERT INTO closure VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET day = excluded.day, frame_id = excluded.frame_id;
+
+-- name: drop_closure
+DELETE FROM closure WHERE record = ?;
+
+-- name: closures
+SELECT record, day, frame_id FROM closure ORDER BY record;
+
+-- name: add_notice
+INSERT INTO notice (notice_id, case_id, agency, closed_at, guard, alias) VALUES (?, ?, ?, ?, zeroblob(4096), ?);
+
+-- name: notices_after
+SELECT notice_id, agency, alias, closed_at, number FROM notice WHERE agency = ? AND number > ? ORDER BY number LIMIT ?;
+
+-- name: confirm_notice
+DELETE FROM notice WHERE agency = ? AND notice_id = ?;
+
+-- name: notice_count
+SELECT count(*) FROM notice;

@@ -6,7 +6,9 @@ from typing import Any
 
 import apsw
 
-from matcher.model import Alert, AlertKind, AlertMember, ConfidenceBand, Frame, FrameKind
+from matcher.errors import NotFoundError
+from matcher.model import Alert, AlertKind, AlertMember, Case, Closure, ConfidenceBand, Frame, FrameKind
+from matcher.store.checks import state_of
 from matcher.store.queries import QUERIES as SQL
 
 MOST = 2**63 - 1
@@ -55,6 +57,38 @@ def erase_members(writer: apsw.Connection, record: int) -> None:
             blob.seek(start)
             blob.write(bytes(size))
     writer.execute(SQL["drop_members"], (record,))
+
+
+def write_closure(writer: apsw.Connection, closure: Closure) -> None:
+    """Apply a closure; `ValueError` if its case does not await one or a notice_id is repeated."""
+    writer.execute(SQL["forget_person"], (closure.case_id,))
+    if writer.changes() != 1:
+        raise ValueError("a closure names a case that does not await it")
+    writer.execute(SQL["drop_decisions"], (closure.case_id,))
+    sequences = writer.execute(SQL["alerts_of_person"], (closure.person_id,)).fetchall()
+    writer.executemany(SQL["purge_members"], sequences)
+    writer.executemany(SQL["purge_alert"], sequences)
+    for record, day, frame_id in closure.records:
+        erase_members(writer, int(record))
+        writer.execute(SQL["set_closure"], (int(record), int(day), int(frame_id)))
+    try:
+        for notice in closure.notices:
+            named = (notice.notice_id, closure.case_id, notice.agency)
+            writer.execute(SQL["add_notice"], (*named, int(notice.closed_at), notice.alias))
+    except apsw.ConstraintError as error:
+        raise ValueError("a notice_id is in use already") from error
+
+
+def read_case(reader: apsw.Connection, case_id: bytes) -> Case:
+    """One case. `NotFoundError`."""
+    row = reader.execute(SQL["case"], (case_id,)).get
+    if row is None:
+        raise NotFoundError("there is no such case")
+    person_id, opened_at, closed_at, decisions = row
+    agencies: list[tuple[Any, ...]] = reader.execute(SQL["awaiting_removal"], (case_id,)).fetchall()
+    awaiting = tuple(agency for (agency,) in agencies)
+    state = state_of(person_id, decisions, bool(awaiting), closed_at)
+    return Case(case_id, state, person_id, decisions, awaiting, opened_at, closed_at)
 
 
 def read_alerts(reader: apsw.Connection, sequence: int, limit: int) -> list[Alert]:

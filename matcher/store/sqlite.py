@@ -20,14 +20,26 @@ from matcher.errors import (
     RequestReusedError,
     StoreError,
 )
-from matcher.model import Alert, Answer, Frame, FrameKind, Links, MatchOutcome, Resolution
+from matcher.model import (
+    NO_AGENCY_S_INPUT,
+    Alert,
+    Answer,
+    Case,
+    ClosedRecord,
+    Frame,
+    FrameKind,
+    Links,
+    MatchOutcome,
+    RemovalNotice,
+    Resolution,
+)
 from matcher.store.base import FeedState, MatchedFrame
-from matcher.store.checks import check_outcome
+from matcher.store.checks import check_decision, check_outcome
 from matcher.store.connection import APPLICATION_ID, BUSY_MS, lock, make_private, open_reader, open_writer, translated
 from matcher.store.migration import migrate
 from matcher.store.outcome import write_outcome
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import frame_of, read_alerts
+from matcher.store.rows import MOST, frame_of, read_alerts, read_case
 
 _log = logging.getLogger(__name__)
 _LINK = np.dtype([("left", np.int64), ("right", np.int64), ("weight", np.float32)])
@@ -126,7 +138,7 @@ class SqliteStore:
             if before is None:
                 writer.execute(SQL["add_request"], (agency, request_id, content))
                 writer.execute(SQL["append_frame"], (agency, kind, epoch, now, payload))
-                if kind != FrameKind.ANSWER:
+                if kind not in NO_AGENCY_S_INPUT:
                     writer.execute(SQL["agency_sent"], (agency, now))
             elif before != content:
                 raise RequestReusedError("the request_id was used for another request")
@@ -154,7 +166,7 @@ class SqliteStore:
 
     def commit_matching(self, outcome: MatchOutcome) -> None:
         """See `Store`."""
-        erases = bool(outcome.gone or outcome.patches or outcome.emptied)
+        erases = bool(outcome.gone or outcome.patches or outcome.emptied or outcome.closures)
         with self._writing(erases) as writer:
             check_outcome(
                 outcome,
@@ -200,6 +212,10 @@ class SqliteStore:
             for left, right, resolution, reviewer, expires_at in self._rows("answers")
         ]
 
+    def closed_records(self) -> list[ClosedRecord]:
+        """See `Store`."""
+        return [ClosedRecord(*row) for row in self._rows("closures")]
+
     # -- alerts --------------------------------------------------------------------------------------------------
 
     @property
@@ -232,6 +248,57 @@ class SqliteStore:
             mark = max(writer.execute(SQL["mark"], (consumer,)).get or 0, through_sequence)
             writer.execute(SQL["set_mark"], (consumer, mark))
         return mark
+
+    # -- cases ---------------------------------------------------------------------------------------------------
+
+    def open_case(self, case_id: bytes, person_id: bytes, now: int) -> bytes:
+        """See `Store`."""
+        with self._writing() as writer:
+            # open ones come first
+            there: list[tuple[Any, ...]] = writer.execute(SQL["person_cases"], (person_id,)).fetchall()
+            if not there:
+                try:
+                    writer.execute(SQL["add_case"], (case_id, person_id, now))
+                except apsw.ConstraintError as error:
+                    raise ValueError("a case_id is in use already") from error
+                return case_id
+            found, closed_at = there[0]
+            if closed_at:
+                raise NotFoundError("the person's case is being closed")
+            return bytes(found)
+
+    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str]) -> None:
+        """See `Store`."""
+        with self._writing() as writer:
+            check_decision(read_case(writer, case_id), sectors)
+            writer.execute(SQL["add_decision"], (case_id, decision_id))
+
+    def close_case(self, case_id: bytes, epoch: int, payload: bytes, now: int) -> None:
+        """See `Store`."""
+        with self._writing() as writer:
+            if not read_case(writer, case_id).closed_at:
+                writer.execute(SQL["set_case_closed"], (case_id, now))
+                writer.execute(SQL["append_frame"], ("", FrameKind.CLOSURE, epoch, now, payload))
+
+    def case(self, case_id: bytes) -> Case:
+        """See `Store`."""
+        with self._reading() as reader:
+            return read_case(reader, case_id)
+
+    def notices_after(self, agency: str, number: int, limit: int) -> list[RemovalNotice]:
+        """See `Store`."""
+        rows = self._rows("notices_after", agency, min(number, MOST), max(limit, 0))
+        return [RemovalNotice(*row) for row in rows]
+
+    def confirm_removals(self, agency: str, notice_ids: list[bytes]) -> None:
+        """See `Store`."""
+        with self._writing(erases=True) as writer:
+            writer.executemany(SQL["confirm_notice"], [(agency, notice_id) for notice_id in notice_ids])
+
+    @property
+    def removals_unconfirmed(self) -> int:
+        """See `Store`."""
+        return int(self._value("notice_count"))
 
     # -- operation -----------------------------------------------------------------------------------------------
 

@@ -1,12 +1,29 @@
 """Small valid nouns for store tests; their bytes are random, so that they can be searched for."""
 
 import random
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from matcher.errors import NotFoundError
 from matcher.frame import pack_records
-from matcher.model import Alert, AlertKind, AlertMember, Answer, ConfidenceBand, Links, Resolution, TokenBatch
+from matcher.model import (
+    Alert,
+    AlertKind,
+    AlertMember,
+    Answer,
+    Case,
+    ClosedRecord,
+    Closure,
+    ConfidenceBand,
+    Links,
+    RemovalNotice,
+    Resolution,
+    TokenBatch,
+)
 from matcher.store.base import Store
 
 PASSES, ENCODING_BYTES, SEALED_BYTES = 3, 8, 24
@@ -84,6 +101,25 @@ def answer(left: int, right: int, same: bool = True, expires_at: int = 0) -> Ans
     return Answer(left, right, resolution, "reviewer", expires_at)
 
 
+def notice(record: int, agency: str, number: int = 0) -> RemovalNotice:
+    """A notice about a record; `number` as the store gave it."""
+    return RemovalNotice(b"notice  " + record.to_bytes(8, "big"), agency, member(record).alias, 20, number)
+
+
+def closure(case_id: bytes, person_id: bytes, frame_id: int, *records: tuple[int, str]) -> Closure:
+    """A closure on day 0 about records (number, agency)."""
+    closed = tuple(ClosedRecord(record, 0, frame_id) for record, _ in records)
+    return Closure(case_id, person_id, closed, tuple(notice(record, agency) for record, agency in records))
+
+
+def bytes_on_disk(path: Path) -> bytes:
+    """Every byte of every file beside the database. Read in a child: closing a file here would drop SQLite's locks."""
+    script = (
+        "import pathlib, sys; [sys.stdout.buffer.write(f.read_bytes()) for f in pathlib.Path(sys.argv[1]).iterdir()]"
+    )
+    return subprocess.run([sys.executable, "-c", script, str(path.parent)], stdout=subprocess.PIPE, check=True).stdout
+
+
 @dataclass
 class Everything:
     """All that a store tells, for comparing."""
@@ -91,8 +127,8 @@ class Everything:
     told: dict[str, object]
 
     @classmethod
-    def of(cls, store: Store) -> "Everything":
-        """Ask the store everything."""
+    def of(cls, store: Store, *cases: bytes) -> "Everything":
+        """Ask the store everything; `cases` are the names of those there may be."""
         return cls(
             {
                 "through": (store.committed_through, store.matched_through, store.next_record, store.last_sequence),
@@ -102,5 +138,16 @@ class Everything:
                 "answers": store.answers(),
                 "alerts": store.alerts_after(0, 10_000),
                 "feeds": store.feed_states(),
+                "closed": store.closed_records(),
+                "notices": [store.notices_after(agency, 0, 10_000) for agency in "ab"],
+                "unconfirmed": store.removals_unconfirmed,
+                "cases": [_case(store, case_id) for case_id in cases],
             }
         )
+
+
+def _case(store: Store, case_id: bytes) -> Case | None:
+    try:
+        return store.case(case_id)
+    except NotFoundError:
+        return None

@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import apsw
@@ -15,15 +14,7 @@ from matcher.frame import Layout, pack_records
 from matcher.model import FrameKind, MatchOutcome, Patch
 from matcher.store.sqlite import SqliteStore
 
-from .build import alert, batch, member
-
-
-def _bytes_on_disk(path: Path) -> bytes:
-    """Every byte of every file beside the database. Read in a child: closing a file here would drop SQLite's locks."""
-    script = (
-        "import pathlib, sys; [sys.stdout.buffer.write(f.read_bytes()) for f in pathlib.Path(sys.argv[1]).iterdir()]"
-    )
-    return subprocess.run([sys.executable, "-c", script, str(path.parent)], stdout=subprocess.PIPE, check=True).stdout
+from .build import alert, batch, bytes_on_disk, member
 
 
 def _pieces(octets: bytes) -> list[bytes]:
@@ -56,17 +47,17 @@ def test_no_byte_of_what_is_erased_stays_in_the_files(path: Path) -> None:
     kept = [piece for record in (2, 18) for piece in _secrets(payloads[0], record, range(2 * record, 2 * record + 2))]
     kept += _pieces(payloads[2][24:])
     kept += [member(0).alias[:8], member(0).sealed[-8:], member(2).sealed[-8:]]
-    disk = _bytes_on_disk(path)
+    disk = bytes_on_disk(path)
     assert all(piece in disk for piece in erased + kept)
     patches = [
         patch for record in (3, 19) for patch in _erasure(payloads[0], 1, record, range(record * 2, record * 2 + 2))
     ]
     store.commit_matching(MatchOutcome(4, gone=[1], patches=patches, emptied=[2, 4]))
-    disk = _bytes_on_disk(path)
+    disk = bytes_on_disk(path)
     assert [piece for piece in erased if piece in disk] == []
     assert path.with_name("matcher.db-wal").stat().st_size == 0
     store.close()
-    disk = _bytes_on_disk(path)
+    disk = bytes_on_disk(path)
     assert all(piece in disk for piece in kept)
 
 
@@ -84,7 +75,7 @@ def test_small_frames_and_alerts_leave_no_copies_when_their_neighbours_go(path: 
     sizes = {frame.frame_id: len(frame.payload) for frame in store.frames_after(0, 1000)}
     patches = [Patch(n + 1, 0, bytes(sizes[n + 1])) for n in order[300:500]]
     store.commit_matching(MatchOutcome(600, patches=patches, gone=order[200:500]))
-    disk = _bytes_on_disk(path)
+    disk = bytes_on_disk(path)
     assert sorted({int(found) for found in re.findall(rb"<(\d{6})>", disk)}) == sorted(order[500:])
     assert [n for n in order[:500] if n < 300 and member(n).sealed[:8] in disk] == []
     assert all(member(n).sealed[:8] in disk for n in order[500:] if n < 300)
@@ -109,11 +100,11 @@ def test_a_busy_reader_delays_the_wiping_of_the_log_only_until_the_next_commit(
     with caplog.at_level(logging.WARNING):
         store.commit_matching(MatchOutcome(1, patches=[Patch(1, 0, bytes(4000))]))
     assert "erased bytes stay in the log" in caplog.text
-    assert secret[:16] in _bytes_on_disk(path)
+    assert secret[:16] in bytes_on_disk(path)
     reader.execute("COMMIT")
     reader.close()
     store.append("a", "f", 1, 1, 7, b"x", 1)
-    assert secret[:16] not in _bytes_on_disk(path)
+    assert secret[:16] not in bytes_on_disk(path)
     store.close()
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from matcher.errors import MatcherError
-from matcher.model import FrameKind, MatchOutcome, Patch
+from matcher.model import AlertKind, FrameKind, MatchOutcome, Patch
 from matcher.store.base import Store
 from matcher.store.memory import MemoryStore
 from matcher.store.sqlite import SqliteStore
 
-from .build import Everything, alert, answer, links
+from .build import Everything, alert, answer, closure, links
 
 _AGENCIES = st.sampled_from("ab")
 _RECORDS = st.integers(0, 9)
 _SMALL = st.lists(_RECORDS, max_size=3)
+_CASES = [bytes([letter]) * 16 for letter in b"PQR"]
+_NAMED = st.sampled_from(_CASES)
 _PAYLOADS = st.binary(min_size=1, max_size=40).map(lambda piece: piece * 150)
 _PAIRS = st.tuples(_RECORDS, _RECORDS).map(sorted).filter(lambda pair: pair[0] < pair[1])
 _LINKS = st.lists(st.tuples(_PAIRS, st.integers(-9, 9)), max_size=4, unique_by=lambda found: tuple(found[0])).map(
@@ -78,7 +81,8 @@ class Stores(RuleBasedStateMachine):
         gone=_SMALL,
         unlinked=_SMALL,
         answered=st.lists(st.tuples(_PAIRS, st.booleans()), max_size=2),
-        raised=st.lists(_SMALL, max_size=2),
+        raised=st.lists(st.tuples(_SMALL, _NAMED, st.one_of(st.just(b""), _NAMED)), max_size=2),
+        closed=st.lists(st.tuples(_NAMED, _NAMED, st.lists(st.tuples(_RECORDS, _AGENCIES), max_size=2)), max_size=1),
         skip=st.sampled_from([0, 0, 0, 0, 1]),
     )
     def match(
@@ -90,6 +94,7 @@ class Stores(RuleBasedStateMachine):
         unlinked: list[int],
         answered: list,
         raised: list,
+        closed: list,
         skip: int,
     ) -> None:
         through = self.memory.matched_through + step
@@ -105,9 +110,34 @@ class Stores(RuleBasedStateMachine):
             patches=[Patch(frame, data.draw(st.integers(0, 160)), b"patch") for frame in data.draw(frames)],
             emptied=data.draw(frames),
             answers=[answer(*pair, same) for pair, same in answered],
-            alerts=[alert(last + n, *records) for n, records in enumerate(raised, 1)],
+            alerts=[
+                replace(
+                    alert(last + n, *records),
+                    person_id=person_id,
+                    kind=AlertKind.MERGED if survivor else AlertKind.KNOWN_TO_TWO,
+                    surviving_person_id=survivor,
+                )
+                for n, (records, person_id, survivor) in enumerate(raised, 1)
+            ],
+            closures=[closure(case_id, person_id, through, *records) for case_id, person_id, records in closed],
         )
         self.both(lambda store: store.commit_matching(outcome))
+
+    @rule(case_id=_NAMED, person_id=_NAMED, now=st.integers(1, 9))
+    def open_case(self, case_id: bytes, person_id: bytes, now: int) -> None:
+        self.both(lambda store: store.open_case(case_id, person_id, now))
+
+    @rule(case_id=_NAMED, decision_id=_AGENCIES, sectors=st.sets(st.sampled_from(["health", "police"])))
+    def decide(self, case_id: bytes, decision_id: str, sectors: set[str]) -> None:
+        self.both(lambda store: store.record_decision(case_id, decision_id, frozenset(sectors)))
+
+    @rule(case_id=_NAMED, now=st.integers(1, 9))
+    def close_case(self, case_id: bytes, now: int) -> None:
+        self.both(lambda store: store.close_case(case_id, 7, b"payload", now))
+
+    @rule(agency=_AGENCIES, record=_RECORDS)
+    def confirm(self, agency: str, record: int) -> None:
+        self.both(lambda store: store.confirm_removals(agency, [b"notice  " + record.to_bytes(8, "big")]))
 
     @rule(consumer=_AGENCIES, through=st.integers(0, 6))
     def acknowledge(self, consumer: str, through: int) -> None:
@@ -129,7 +159,7 @@ class Stores(RuleBasedStateMachine):
 
     @invariant()
     def same(self) -> None:
-        assert Everything.of(self.memory) == Everything.of(self.sqlite)
+        assert Everything.of(self.memory, *_CASES) == Everything.of(self.sqlite, *_CASES)
 
 
 TestStores = Stores.TestCase

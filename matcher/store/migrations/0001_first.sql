@@ -1,4 +1,4 @@
--- Frames, matching results and the alert log.
+-- Frames, matching results, the alert log and cases.
 
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -69,7 +69,8 @@ CREATE TABLE answer (
 
 CREATE INDEX answer_right ON answer ("right");
 
--- `secrets`: alias, encapsulation and sealed reference of each member, end to end.
+-- `secrets`: alias, encapsulation and sealed reference of each member, end to end. Kind 0 is a purged alert: its row stays,
+-- empty, so that sequences have no gaps.
 CREATE TABLE alert (
     sequence INTEGER PRIMARY KEY,
     alert_id BLOB NOT NULL UNIQUE,
@@ -104,7 +105,49 @@ CREATE TABLE alert_member (
 
 CREATE INDEX alert_member_record ON alert_member (record);
 
+CREATE INDEX alert_person ON alert (person_id);
+
+CREATE INDEX alert_survivor ON alert (surviving_person_id) WHERE surviving_person_id <> x'';
+
 CREATE TABLE consumer (
     consumer TEXT PRIMARY KEY,
     mark INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- `person_id` is empty once matching has applied the closure; `closed_at` is 0 while the case is open.
+CREATE TABLE "case" (
+    case_id BLOB PRIMARY KEY,
+    person_id BLOB NOT NULL,
+    opened_at INTEGER NOT NULL,
+    closed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX case_person ON "case" (person_id);
+
+CREATE TABLE decision (
+    case_id BLOB NOT NULL REFERENCES "case",
+    decision_id TEXT NOT NULL,
+    PRIMARY KEY (case_id, decision_id)
+) STRICT, WITHOUT ROWID;
+
+-- Removal notices not confirmed. The alias stands behind a guard, as a frame's payload does, since it is deleted one day.
+CREATE TABLE notice (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    notice_id BLOB NOT NULL UNIQUE,
+    case_id BLOB NOT NULL REFERENCES "case",
+    agency TEXT NOT NULL,
+    closed_at INTEGER NOT NULL,
+    guard BLOB NOT NULL,
+    alias BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX notice_agency ON notice (agency, number);
+
+CREATE INDEX notice_case ON notice (case_id, agency);
+
+-- Records whose person's case was closed: the day, and the frame that closed it.
+CREATE TABLE closure (
+    record INTEGER PRIMARY KEY,
+    day INTEGER NOT NULL,
+    frame_id INTEGER NOT NULL
+) STRICT;

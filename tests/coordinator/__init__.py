@@ -1,0 +1,1 @@
+"""The coordinator side, tested."""

@@ -1,0 +1,193 @@
+"""The pages say what the code does: commands, options, reasons, schemes and links."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from matcher.cli import main
+from matcher.config import (
+    Agency,
+    AgencyConfig,
+    Caller,
+    CoordinatorConfig,
+    OperatorConfig,
+    ServerConfig,
+    TlsFiles,
+)
+from matcher.scheme import SCHEMES, LinkageScheme
+from matcher.v1.errors_pb2 import ErrorReason
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+OPERATIONS = "docs/operations.md"
+SECTIONS = {"agencies", "coordinators", "operators", "tls", "columns"}
+"""Fields that are tables of their own."""
+
+
+@cache
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def commands(group: click.Group = main, words: tuple[str, ...] = ("matcher",)) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, name))
+        else:
+            yield " ".join((*words, name)), command
+
+
+def section(text: str, heading: str) -> str:
+    """From a heading to the next one of its level or higher."""
+    level = len(heading.split(maxsplit=1)[0])
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def rows(text: str) -> dict[str, str]:
+    """Rows of the tables of a text by their first cell, without its back quotes."""
+    return {row.split("|")[1].strip().strip("`"): row for row in text.splitlines() if row.startswith("| `")}
+
+
+# -- commands ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("words", "command"), list(commands()))
+def test_every_command_and_option_is_described(words: str, command: click.Command) -> None:
+    row = next((row for cell, row in rows(page(OPERATIONS)).items() if f"{cell} ".startswith(f"{words} ")), None)
+    assert row, f"a row for `{words}` in {OPERATIONS}"
+    for option in (each for each in command.params if isinstance(each, click.Option)):
+        assert option.opts[0] in row, f"{option.opts[0]} of `{words}` in {OPERATIONS}"
+
+
+def test_every_command_described_is_one() -> None:
+    known = dict(commands())
+    for cell in rows(page(OPERATIONS)):
+        if cell.startswith("matcher "):
+            assert any(f"{cell} ".startswith(f"{words} ") for words in known), cell
+
+
+def console_lines() -> list[tuple[str, str]]:
+    """Commands shown in console blocks of the pages: (page, command line)."""
+    return [
+        (path.relative_to(ROOT).as_posix(), line.removeprefix("$ "))
+        for path in PAGES
+        for block in re.findall(r"^```console\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+def test_the_readme_shows_commands() -> None:
+    shown = [line for name, line in console_lines() if name == "README.md"]
+    assert {"make demo", "make test"} <= set(shown)
+    assert len([line for line in shown if line.startswith("matcher ")]) >= 10
+
+
+@pytest.mark.parametrize(("name", "line"), console_lines())
+def test_shown_commands_exist(name: str, line: str) -> None:
+    words = shlex.split(line)
+    if words[0] == "make":
+        assert re.search(rf"^{re.escape(words[1])}:", page("Makefile"), re.MULTILINE), f"{name}: {line}"
+        return
+    assert words[0] == "matcher", f"{name}: {line}"
+    command: click.Command = main
+    rest = words[1:]
+    while isinstance(command, click.Group):
+        assert rest and rest[0] in command.commands, f"{name}: {line}"
+        command, rest = command.commands[rest[0]], rest[1:]
+    context = click.Context(command, info_name=line)
+    values, extra, _ = command.make_parser(context).parse_args(list(rest))  # raises on an option there is not
+    assert not extra, f"{name}: {line}"
+    for parameter in command.params:
+        value = values.get(parameter.name or "")
+        given = isinstance(value, str) or bool(value)
+        assert given or not parameter.required, f"{name}: {line}: {parameter.name} is needed"
+        if isinstance(value, str) and not isinstance(parameter.type, click.Path):
+            parameter.type.convert(value, parameter, context)
+
+
+# -- configuration ----------------------------------------------------------------------------------------------
+
+
+def shown_default(default: object) -> str:
+    if default is MISSING:
+        return "required"
+    if default is None:
+        return "none"
+    if isinstance(default, LinkageScheme):
+        return f"`{default.name}`"
+    return f"`{str(default).lower()}`" if isinstance(default, bool) else f"`{default}`"
+
+
+@pytest.mark.parametrize(
+    ("heading", "schemas"),
+    [
+        ("### Matcher", (ServerConfig, TlsFiles, Agency, Caller)),
+        ("### Agency", (AgencyConfig,)),
+        ("### Coordinator", (CoordinatorConfig,)),
+        ("### Operator", (OperatorConfig,)),
+    ],
+)
+def test_every_option_stands_with_its_default(heading: str, schemas: tuple[type, ...]) -> None:
+    described = rows(section(page(OPERATIONS), heading))
+    options = {option.name: option for schema in schemas for option in fields(schema) if option.name not in SECTIONS}
+    for name, option in options.items():
+        expected = f"| `{name}` | {shown_default(option.default)} |"
+        assert described.get(name, "").startswith(expected), f"a row '{expected} ...' under '{heading}'"
+    assert set(described) == set(options), f"rows under '{heading}' that are no options"
+
+
+# -- reasons, schemes, links ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ErrorReason.keys())
+def test_every_reason_is_described(reason: str) -> None:
+    assert reason in rows(section(page(OPERATIONS), "## Error reasons"))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda scheme: scheme.name)
+def test_the_normative_text_gives_the_scheme_that_is_shipped(scheme: LinkageScheme) -> None:
+    expected = [
+        f"Digest `{scheme.digest.hex()}`. W = {scheme.encoding_bytes}, P = {len(scheme.passes)}. "
+        f"Identifier column `{scheme.identifier_column}`; `checks_uk` is {str(scheme.checks_uk).lower()}.",
+        *(
+            f"| `{f.name}` | {f.kind} | {f.bits} | {f.comparison} | {f.alternative} | {'yes' if f.vetoes else 'no'} |"
+            for f in scheme.fields
+        ),
+        *(f"| `{each.name}` | {' · '.join(f'`{part}`' for part in each.parts)} |" for each in scheme.passes),
+    ]
+    written = section(page("docs/token-scheme.md"), f"### {scheme.name}").splitlines()
+    tables = [line for line in written if line.startswith(("Digest", "| `"))]
+    assert tables == expected, "docs/token-scheme.md must say:\n" + "\n".join(expected)
+
+
+def anchors(text: str) -> set[str]:
+    """Anchors that a page's headings get."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        found = (path.parent / name).resolve() if name else path
+        assert found.exists(), f"{path.name}: {target}"
+        assert not anchor or anchor in anchors(found.read_text()), f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_named_exist(path: Path) -> None:
+    named = re.findall(r"`((?:matcher|tests|docs|proto|benchmarks)/[\w./-]+\.\w+)`", path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,0 +1,171 @@
+"""A pipeline, its store and a clock, in the words of people and agencies."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from matcher.clustering.resolve import Person
+from matcher.frame import pack_aliases, pack_answer, pack_closure, pack_records
+from matcher.model import Alert, AlertKind, Answer, FrameKind, Resolution
+from matcher.pipeline import DAY_SECONDS, Pipeline, Settings
+from matcher.store.base import Store
+from matcher.store.memory import MemoryStore
+
+from .factory import AGENCIES, EPOCH, TODAY, Sighting, alias, scorer, tokens
+
+Name = tuple[str, str]
+"""Agency and reference of a record."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An alert, for comparing."""
+
+    kind: AlertKind
+    members: frozenset[Name]
+
+
+class World:
+    """See the module. Nothing is matched before `settle`, which every reader of results calls."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store or MemoryStore()
+        self.today = TODAY
+        self.pipeline = Pipeline(
+            self.store, scorer(), Settings(AGENCIES, look_back_days=100), lambda: self.today * DAY_SECONDS
+        )
+        self._names: dict[bytes, Name] = {}
+        self._requests = 0
+        self._seen = 0
+
+    # -- what agencies and the coordinator do ------------------------------------------------------------------------
+
+    def send(self, agency: str, *sightings: Sighting) -> None:
+        """Append records to the agency's feed."""
+        for each in sightings:
+            self._names[alias(agency, each.ref)] = (agency, each.ref)
+        batch = tokens(agency, *sightings)
+        offset = self.store.next_offset(agency, "f")
+        self.store.append(agency, "f", offset, len(sightings), EPOCH, pack_records(batch), self._now())
+
+    def meet(self, agency: str, *refs: str, day: int | None = None) -> None:
+        """Report contacts."""
+        days = np.full(len(refs), self.today if day is None else day, np.int32)
+        self._submit(agency, FrameKind.CONTACTS, pack_aliases(FrameKind.CONTACTS, _aliases(agency, refs), days))
+
+    def remove(self, agency: str, *refs: str) -> None:
+        """Remove records."""
+        self._submit(agency, FrameKind.REMOVALS, pack_aliases(FrameKind.REMOVALS, _aliases(agency, refs)))
+
+    def answer(self, a: Name, b: Name, resolution: Resolution, expires_at: int = 0) -> None:
+        """A reviewer's answer."""
+        left, right = sorted((self.record(a), self.record(b)))
+        self._submit("", FrameKind.ANSWER, pack_answer(Answer(left, right, resolution, "reviewer", expires_at)))
+
+    def open_case(self, name: Name) -> bytes:
+        """Open a case for the person a record belongs to; the case's name."""
+        self._requests += 1
+        return self.store.open_case(self._requests.to_bytes(16, "big"), self.person_id(name), self._now())
+
+    def close_case(self, case_id: bytes) -> None:
+        """Close a case."""
+        self.store.close_case(case_id, EPOCH, pack_closure(case_id), self._now())
+
+    # -- what comes of it --------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Match what is committed."""
+        self.pipeline.match_all()
+
+    def record(self, name: Name) -> int:
+        """Number of a record, -1 if it is gone."""
+        self.settle()
+        agency = [each.name for each in AGENCIES].index(name[0])
+        return int(self.pipeline.registry.find(agency, _aliases(name[0], name[1:]))[0])
+
+    def person(self, name: Name) -> Person | None:
+        """The person a record belongs to."""
+        return self.pipeline.persons.person_of(self.record(name))
+
+    def person_id(self, name: Name) -> bytes:
+        """Name of the person a record belongs to; it must be one."""
+        person = self.person(name)
+        assert person is not None
+        return self.pipeline.person_id(person)
+
+    def persons(self) -> set[frozenset[Name]]:
+        """All persons."""
+        self.settle()
+        found = {self.pipeline.persons.person_of(record) for record in range(self.pipeline.registry.count)}
+        return {self._members(person) for person in found if person}
+
+    def told(self) -> dict[frozenset[Name], frozenset[str]]:
+        """Persons the coordinator knows of, and the agencies it was told."""
+        self.settle()
+        found = {self.pipeline.persons.person_of(record) for record in range(self.pipeline.registry.count)}
+        told = self.pipeline.alerting.told
+        by_id = {self.pipeline.person_id(person): self._members(person) for person in found if person}
+        return {by_id[person_id]: agencies for person_id, agencies in told.items()}
+
+    def queue(self) -> set[frozenset[Name]]:
+        """Pairs a reviewer is asked about."""
+        self.settle()
+        return {frozenset(self._name(record) for record in pair) for pair in self.pipeline.persons.possible_matches()}
+
+    def new_alerts(self) -> list[Alert]:
+        """Alerts since the last call."""
+        self.settle()
+        alerts = self.store.alerts_after(self._seen, 1000)
+        self._seen = self.store.last_sequence
+        return alerts
+
+    def news(self) -> list[Told]:
+        """Kinds and members of the alerts since the last call."""
+        return [
+            Told(alert.kind, frozenset(self._names[member.alias] for member in alert.members))
+            for alert in self.new_alerts()
+        ]
+
+    def memory(self) -> dict[str, object]:
+        """All that memory knows, but for where rows lie in the index."""
+        self.settle()
+        pipeline, registry = self.pipeline, self.pipeline.registry
+        held = [record for record in range(registry.count) if registry.agency(record) >= 0]
+        return {
+            "count": registry.count,
+            "records": [
+                (
+                    *(record, registry.agency(record), registry.alias(record), registry.place(record)),
+                    *(registry.day(record), registry.restricted(record), len(registry.rows(record))),
+                    pipeline.persons.person_of(record),
+                )
+                for record in held
+            ],
+            "queue": pipeline.persons.possible_matches(),
+            "told": pipeline.alerting.told,
+            "closed": pipeline.alerting._closed,
+            "sequence": pipeline.alerting._sequence,
+            "frames": {
+                frame_id: (frame.numbers.tolist(), frame.sealed.tolist(), frame.encapsulation)
+                for frame_id, frame in pipeline._frames.items()
+            },
+        }
+
+    def _name(self, record: int) -> Name:
+        return self._names[self.pipeline.registry.alias(record)]
+
+    def _members(self, person: Person) -> frozenset[Name]:
+        return frozenset(self._name(record) for record in person.records)
+
+    def _submit(self, agency: str, kind: FrameKind, payload: bytes) -> None:
+        self._requests += 1
+        digest = hashlib.sha256(payload).digest()
+        self.store.submit(agency, f"r{self._requests}", kind, EPOCH, payload, digest, self._now())
+
+    def _now(self) -> int:
+        return self.today * DAY_SECONDS
+
+
+def _aliases(agency: str, refs: tuple[str, ...]) -> np.ndarray:
+    return np.frombuffer(b"".join(alias(agency, ref) for ref in refs), np.uint8).reshape(-1, 16)
