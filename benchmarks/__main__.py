@@ -37,6 +37,16 @@ def throughput(records: int, seed: int, json_path: Path | None) -> None:
 
 
 @main.command()
+@click.option("--with-number", is_flag=True, help="Give the social security number as identifier.")
+@JSON
+def febrl(with_number: bool, json_path: Path | None) -> None:
+    """How well do tokens link Febrl4, through `matcher link` and its defaults?"""
+    from benchmarks.febrl import run
+
+    run(with_number=with_number, json_path=json_path)
+
+
+@main.command()
 @click.option("--records", default=100_000, show_default=True, help="Synthetic records to train on.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("matcher/scoring/models"), show_default=True)
 def models(records: int, out: Path) -> None:

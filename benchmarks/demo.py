@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from benchmarks.deployment import Deployment
+from benchmarks.machine import machine, report
 from benchmarks.population import Population, generate, write_csvs
 
 _SHOWN_ALERTS = 5
@@ -84,8 +85,7 @@ def run(records: int, seed: int, folder: Path, json_path: Path | None) -> None:
         f"precision {outcome.precision:.4f}, recall {outcome.recall:.4f}"
     )
     if json_path:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps({"seed": seed, **asdict(outcome)}, indent=1) + "\n")
+        report({"seed": seed, **asdict(outcome), **machine()}, json_path)
 
 
 def _push(deployment: Deployment, agency: str, file: Path) -> str:

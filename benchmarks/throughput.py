@@ -6,24 +6,20 @@ so that precision and recall are of the same run.
 """
 
 import json
-import os
-import platform
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from benchmarks.default_model import raw_batches
 from benchmarks.demo import measure
 from benchmarks.deployment import Deployment
+from benchmarks.machine import machine, report
 from benchmarks.population import generate
 from matcher.agency.client import FeedClient
 from matcher.agency.keys import load_alias_key, load_linkage_keys
@@ -47,26 +43,7 @@ def run(records: int, seed: int, json_path: Path | None) -> None:
         figures = _measure(records, seed, folder)
     finally:
         shutil.rmtree(folder)
-    for name, value in figures.items():
-        click.echo(f"{name}: {value}")
-    if json_path:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(figures, indent=1) + "\n")
-
-
-def machine() -> dict[str, Any]:
-    """What figures depend on besides the code."""
-    revision = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout
-    changed = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
-    return {
-        "commit": revision.strip() + ("+changes" if changed else ""),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "versions": {name: version(name) for name in ("grpcio", "numba", "numpy", "apsw", "cryptography")},
-    }
+    report(figures, json_path)
 
 
 def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:

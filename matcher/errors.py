@@ -37,7 +37,7 @@ class KeyFileError(MatcherError):
 
 
 class ModelFileError(MatcherError):
-    """Use a model file made by `matcher train` for the scheme in use, and not changed since."""
+    """Use the shipped model, or a model file made for the scheme in use and not changed since."""
 
 
 # -- what an agency sends ---------------------------------------------------------------------------------------

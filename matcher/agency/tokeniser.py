@@ -27,7 +27,10 @@ def canonical_columns(batch: NormalisedBatch, scheme: LinkageScheme) -> dict[str
     columns: dict[str, list[str]] = {name: getattr(batch, name) for name in names}
     columns["forename"] = [name.partition(" ")[0] for name in batch.forename]
     columns[scheme.identifier_column] = batch.identifier
-    columns["full_name"] = [" ".join(name).strip() for name in zip(columns["forename"], batch.surname, strict=True)]
+    columns["full_name"] = [
+        f"{forename} {surname.partition(' ')[0]}".strip()
+        for forename, surname in zip(columns["forename"], batch.surname, strict=True)
+    ]
     columns["month_day"] = [
         f"{month}-{day}" if month or day else "" for month, day in zip(batch.month, batch.day, strict=True)
     ]
