@@ -1,6 +1,5 @@
 """How were the shipped match models made? Trained on tokens of a synthetic population, without its truth."""
 
-import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import fit
 
-RANDOM_PAIRS = 4_000_000
+RANDOM_DRAWS = 24_000_000
 _BATCH = 4000
 
 
@@ -40,7 +39,7 @@ def raw_batches(population: Population, scheme: LinkageScheme, rows: int = _BATC
 def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
     """Fit a model to `records` synthetic records: u from random pairs of signatures, m from candidate pairs of tokens."""
     population = generate(records, seed)
-    keys = LinkageKeys(secrets.token_bytes(32), scheme, 1)
+    keys = LinkageKeys(bytes(32), scheme, 1)
     coordinator = X25519PrivateKey.generate().public_key().public_bytes_raw()
     rng = np.random.default_rng(seed)
     index = BlockIndex(scheme, cap=1000)
@@ -62,7 +61,8 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
     _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
     shares = np.unique(np.array(agency_of), return_counts=True)[1] / len(agency_of)
     all_pairs = len(agency_of) ** 2 / 2 * (1 - float((shares**2).sum()))
-    random_pairs = _random_distances(tokeniser, scheme, columns, np.unique(agency_of, return_inverse=True)[1], rng)
+    agency_number = np.unique(np.array(agency_of), return_inverse=True)[1]
+    random_pairs = _random_distances(tokeniser, scheme, columns, agency_number, rng)
     model, match_share = fit(scheme, candidates, random_pairs, all_pairs)
     provenance = {
         "data": "synthetic population (benchmarks/population.py)",
@@ -79,15 +79,16 @@ def _random_distances(
     tokeniser: Tokeniser,
     scheme: LinkageScheme,
     columns: dict[str, list[str]],
-    agency_of: NDArray[np.int64],
+    agency_of: NDArray[np.intp],
     rng: np.random.Generator,
 ) -> NDArray[np.int16]:
-    """Distances (RANDOM_PAIRS, F) of random pairs of records, -1 where missing. Bits of a signature are interchangeable,
+    """Distances (k, F) of random pairs of records, -1 where missing. Bits of a signature are interchangeable,
     so a field's first ones stand for those a block would pick."""
-    rows = len(next(iter(columns.values())))
-    left, right = rng.integers(rows, size=(2, 6 * RANDOM_PAIRS))
-    keep = (left != right) & (agency_of[left] == agency_of[right])
-    left, right = left[keep], right[keep]
+    rows = len(agency_of)
+    left, right = rng.integers(rows, size=(2, RANDOM_DRAWS))
+    # of one agency: it seldom holds a person twice, so hardly a match is among them
+    kept = (left != right) & (agency_of[left] == agency_of[right])
+    left, right = left[kept], right[kept]
     result = np.full((len(left), len(scheme.fields)), -1, np.int16)
     for f, field in enumerate(scheme.fields):
         values = sorted(set(columns[field.name]) - {""})

@@ -149,16 +149,18 @@ class Deployment:
     def kill(self) -> None:
         """End the matcher as a crash would."""
         if self._server is not None:
-            self._server.send_signal(signal.SIGKILL)
-            self._server.wait()
-            self._server = None
+            self._end(self._server, signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop the matcher, gracefully."""
         if self._server is not None:
-            self._server.terminate()
-            self._server.wait(_START_SECONDS)
-            self._server = None
+            self._end(self._server, signal.SIGTERM)
+
+    def _end(self, server: subprocess.Popen[str], number: signal.Signals) -> None:
+        with server:  # closes its pipe
+            server.send_signal(number)
+            server.wait(_START_SECONDS)
+        self._server = None
 
 
 def _tls(party: str) -> str:

@@ -16,6 +16,7 @@ from rapidfuzz import fuzz, process
 
 from matcher.errors import ConfigError
 from matcher.scheme import SCHEMES, UK_PERSON_V1, LinkageScheme
+from matcher.scoring.decision import MATCH_PROBABILITY, POSSIBLE_PROBABILITY
 
 SECTORS = ("police", "health", "council", "social-care", "housing", "fire", "justice", "education", "voluntary")
 HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9][A-Za-z0-9_-]{0,62})*")
@@ -227,8 +228,8 @@ class ServerConfig(_File):
     scheme: Annotated[LinkageScheme, _SCHEME] = UK_PERSON_V1
     epoch: Annotated[int, _whole(1, 65535)] = 1
     expected_population: Annotated[int, _whole(100)] = 1_000_000
-    match_probability: Annotated[float, _PROBABILITY] = 0.95
-    possible_probability: Annotated[float, _PROBABILITY] = 0.5
+    match_probability: Annotated[float, _PROBABILITY] = MATCH_PROBABILITY
+    possible_probability: Annotated[float, _PROBABILITY] = POSSIBLE_PROBABILITY
     max_batch_records: Annotated[int, _whole(1, 16384)] = 4096
     block_cap: Annotated[int, _whole(10)] = 1000
     look_back_days: Annotated[int, _whole(1, 3650)] = 365
@@ -238,7 +239,8 @@ class ServerConfig(_File):
     @classmethod
     def _clashes(cls, values: dict[str, Any]) -> list[str]:
         problems = []
-        if values.get("possible_probability", 0.5) >= values.get("match_probability", 0.95):
+        possible = values.get("possible_probability", POSSIBLE_PROBABILITY)
+        if possible >= values.get("match_probability", MATCH_PROBABILITY):
             problems.append("[matcher] possible_probability: must be below match_probability")
         owners: dict[str, str] = {}
         for kind, field_name in (("agency", "agencies"), ("coordinator", "coordinators"), ("operator", "operators")):

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -28,6 +28,9 @@ from matcher.wire import batch_message
 
 log = logging.getLogger(__name__)
 FILE_FORMAT = "familiar-faces tokens v1"
+_DAMAGED = "the token file is damaged or cut short; copy it again"
+_CHECKSUM_BYTES = 32
+_PART_BYTES = 1 << 20
 _TRIES = 6
 _FIRST_PAUSE = 0.5
 _TRANSIENT = {
@@ -76,7 +79,6 @@ class ClearTextSource:
         offset = 0
         self.problems = []
         for raw in read(self._path, self._config.scheme, self._config.columns, batch_rows=self._config.batch_records):
-            self.problems += raw.problems
             batch = normalise(raw, self._config.scheme)
             self.problems += batch.problems
             starts = [i for i, ref in enumerate(batch.record_ref) if i == 0 or ref != batch.record_ref[i - 1]]
@@ -89,26 +91,33 @@ class ClearTextSource:
 
 
 class TokenFileSource:
-    """Reads a file that `write_token_file` made; needs no key."""
+    """Reads a file that `write_token_file` made, once it is proved whole; needs no key."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.problems: list[Problem] = []
         with path.open("rb") as file:
             self.header = _read_header(file, path)
+            self._end = file.seek(0, SEEK_END) - _CHECKSUM_BYTES
+            file.seek(max(self._end, 0))
+            if file.read() != _checksum(path, self._end):
+                raise InputFileError(f"{path.name}: {_DAMAGED}")
 
     def batches(self, first_offset: int) -> Iterator[RecordBatch]:
         """See `Source`; batches are sent as they are, so an offset inside one is refused with `InputFileError`."""
         with self._path.open("rb") as file:
             _read_header(file, self._path)
             try:
-                while (batch := parse_length_prefixed(RecordBatch, cast(BytesIO, file))) is not None:
+                while file.tell() < self._end:
+                    batch = parse_length_prefixed(RecordBatch, cast(BytesIO, file))
+                    if batch is None:
+                        raise ValueError
                     if batch.first_offset >= first_offset:
                         yield batch
                     elif batch.first_offset + batch.record_count > first_offset:
                         raise InputFileError("the feed stopped inside a batch of this file; make the file anew")
             except (DecodeError, ValueError):
-                raise InputFileError(f"{self._path.name}: the token file is damaged or cut short") from None
+                raise InputFileError(f"{self._path.name}: {_DAMAGED}") from None
 
 
 def is_token_file(path: Path) -> bool:
@@ -121,19 +130,28 @@ def is_token_file(path: Path) -> bool:
 
 
 def write_token_file(source: ClearTextSource, out: Path, progress: Callable[[int], None]) -> int:
-    """Write a file's tokens for an air-gapped hand-over; the number of records. `InputFileError` if `out` exists."""
+    """Write a file's tokens for an air-gapped hand-over; the number of records. `InputFileError` if `out` exists.
+
+    A header line, the batches with their lengths, and a checksum of it all. What cannot be finished is removed.
+    """
     records = 0
     try:
         file = out.open("xb")
     except FileExistsError:
         raise InputFileError(f"{out.name}: there is such a file already") from None
-    with file:
-        header = {name.name: getattr(source.header, name.name) for name in fields(Header)}
-        file.write(json.dumps({"format": FILE_FORMAT} | header).encode() + b"\n")
-        for batch in source.batches(0):
-            serialize_length_prefixed(batch, cast(BytesIO, file))
-            records += batch.record_count
-            progress(records)
+    try:
+        with file:
+            header = {name.name: getattr(source.header, name.name) for name in fields(Header)}
+            file.write(json.dumps({"format": FILE_FORMAT} | header).encode() + b"\n")
+            for batch in source.batches(0):
+                serialize_length_prefixed(batch, cast(BytesIO, file))
+                records += batch.record_count
+                progress(records)
+            file.flush()
+            file.write(_checksum(out, file.tell()))
+    except BaseException:
+        out.unlink()
+        raise
     return records
 
 
@@ -148,10 +166,11 @@ def push(client: FeedClient, source: Source, progress: Callable[[int], None]) ->
     if scheme.digest.hex() != header.scheme_digest:
         raise InputFileError("the token file was made for another version of its scheme; make it anew")
     client.check(scheme, header.epoch, bytes.fromhex(header.key_check))
-    committed, tries = client.next_offset(header.feed_id), 0
+    tries = 0
     while True:
-        progress(committed)
         try:
+            committed = client.next_offset(header.feed_id)
+            progress(committed)
             for committed in client.append(header.feed_id, source.batches(committed)):  # noqa: B020
                 tries = 0
                 progress(committed)
@@ -162,7 +181,6 @@ def push(client: FeedClient, source: Source, progress: Callable[[int], None]) ->
                 raise
             log.warning("the connection broke (%s); trying again", error.reason)
             time.sleep(_FIRST_PAUSE * 2**tries)
-            committed = client.next_offset(header.feed_id)
 
 
 def _header(config: AgencyConfig, keys: LinkageKeys, alias_key: AliasKey, path: Path) -> Header:
@@ -194,6 +212,16 @@ def _read_header(file: BinaryIO, path: Path) -> Header:
         return Header(**content)
     except (ValueError, KeyError, TypeError):
         raise InputFileError(f"{path.name}: is no token file of this version") from None
+
+
+def _checksum(path: Path, size: int) -> bytes:
+    """SHA-256 of a file's first bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(min(max(size, 0), _PART_BYTES)):
+            digest.update(part)
+            size -= len(part)
+    return digest.digest()
 
 
 def _from_row(batch: NormalisedBatch, first: int) -> NormalisedBatch:

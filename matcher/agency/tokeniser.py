@@ -22,15 +22,13 @@ from matcher.scheme import ALIAS_BYTES, SIGNATURE_BITS, TOKEN_BYTES, Field, Link
 
 
 def canonical_columns(batch: NormalisedBatch, scheme: LinkageScheme) -> dict[str, list[str]]:
-    """A normalised batch's columns under the scheme's names for them; the identifier's is the scheme's own."""
+    """A normalised batch's columns under the scheme's names for them; the identifier's is the scheme's own. Of forenames
+    the first counts: agencies differ most in how many of the others they write down."""
     names = ("forename", "surname", "year", "month", "day", "sex", "postcode", "address")
     columns: dict[str, list[str]] = {name: getattr(batch, name) for name in names}
     columns["forename"] = [name.partition(" ")[0] for name in batch.forename]
     columns[scheme.identifier_column] = batch.identifier
-    columns["full_name"] = [
-        f"{forename} {surname.partition(' ')[0]}".strip()
-        for forename, surname in zip(columns["forename"], batch.surname, strict=True)
-    ]
+    columns["full_name"] = [" ".join(name).strip() for name in zip(columns["forename"], batch.surname, strict=True)]
     columns["month_day"] = [
         f"{month}-{day}" if month or day else "" for month, day in zip(batch.month, batch.day, strict=True)
     ]

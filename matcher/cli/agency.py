@@ -65,9 +65,13 @@ def push(path: Path, config_path: Path, dry_run: bool) -> None:
     from matcher.agency.push import ClearTextSource, TokenFileSource, is_token_file
     from matcher.agency.push import push as send
     from matcher.config import AgencyConfig
+    from matcher.errors import InputFileError
 
     config = AgencyConfig.load(config_path)
     source = TokenFileSource(path) if is_token_file(path) else ClearTextSource(path, config)
+    if source.header.agency != config.name:
+        # its seals and aliases are that agency's: nobody could read the alerts
+        raise InputFileError(f"{path.name}: the token file is another agency's")
     if dry_run:
         records = sum(batch.record_count for batch in source.batches(0))
         _report(source.problems)
@@ -121,7 +125,7 @@ def contacts(path: Path, config_path: Path) -> None:
     with FeedClient(_channel(config)) as client:
         for raw in read(path, config.scheme, config.columns, batch_rows=config.batch_records):
             batch = normalise(raw, config.scheme)
-            problems += raw.problems + batch.problems
+            problems += batch.problems
             days: dict[bytes, int] = {}
             for reference, day in zip(batch.record_ref, batch.observed_day, strict=True):
                 if day != UNKNOWN_DAY:

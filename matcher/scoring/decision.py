@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from matcher.model import ConfidenceBand, Decision
 
+MATCH_PROBABILITY = 0.95
+POSSIBLE_PROBABILITY = 0.5
 _HIGH, _VERY_HIGH = 0.99, 0.9999
 
 
@@ -33,8 +35,8 @@ def confidence(weight: float) -> ConfidenceBand:
 class Thresholds:
     """Match probabilities from which a pair is a MATCH, and a POSSIBLE_MATCH."""
 
-    match: float = 0.9
-    possible: float = 0.5
+    match: float = MATCH_PROBABILITY
+    possible: float = POSSIBLE_PROBABILITY
 
     @property
     def match_weight(self) -> float:

@@ -72,7 +72,7 @@ def weigh(
     """Match weight of two rows in bits, and which rival it was won against; each field's part of it into `weights` (F,).
 
     A field has `tables[f, distance]` bits. Fields of an alternative add up; of a comparison's alternatives the best counts,
-    and not less than `least`. The weight is the least over all rivals k of `priors[k]` and the fields that k does not
+    and not less than its `least` (C,). The weight is the least over all rivals k of `priors[k]` and the fields that k does not
     explain (`explains` (K, F)). `alternative_of` (F,), `comparison_of` (A,), `sums` (A,) is room to work in. A missing
     field has 0 bits; a difference in a field that `vetoes` (F,) makes the weight `VETOED`.
     """

@@ -46,14 +46,20 @@ class MatchModel:
     chance: tuple[NDArray[np.float32], ...]
     """For each field (bits + 1,): u, the share of random pairs at each distance, so that m can be found anew."""
     least: tuple[float, ...]
-    """Least weight of a comparison in bits: some values are wrong altogether (the miss of Copas and Hilton 1990)."""
+    """For each comparison its least weight in bits, the log2 of how often it is wrong altogether (the miss of Copas and
+    Hilton 1990)."""
     rivals: tuple[Rival, ...]
     provenance: dict[str, str]
     """Where the weights come from: data, records, seed, date."""
 
     def __post_init__(self) -> None:
-        for field, table in zip(self.scheme.fields, self.tables, strict=True):
-            if len(table) != field.bits + 1 or not np.isfinite(table).all() or (np.diff(table) > 0).any():
+        for field, table, u in zip(self.scheme.fields, self.tables, self.chance, strict=True):
+            if (
+                len(table) != field.bits + 1
+                or len(u) != len(table)
+                or not np.isfinite(table).all()
+                or (np.diff(table) > 0).any()
+            ):
                 raise ModelFileError(f"the table of {field.name} must have {field.bits + 1} weights that never rise")
 
     @property
@@ -81,8 +87,9 @@ class MatchModel:
 
     def save(self, path: Path) -> None:
         """Write the model file, one table a line."""
-        content = self._content()
-        path.write_text(json.dumps(content | {"digest": self.digest}, indent=1) + "\n")
+        content = self._content() | {"digest": self.digest}
+        lines = [f"{json.dumps(name)}: {_rows(each)}" for name, each in content.items()]
+        path.write_text("{\n " + ",\n ".join(lines) + "\n}\n")
 
     @classmethod
     def load(cls, path: Path, scheme: LinkageScheme) -> "MatchModel":
@@ -105,10 +112,18 @@ class MatchModel:
             raise ModelFileError("the model file was changed after it was made, or is of another version")
         if content["scheme_digest"] != scheme.digest.hex():
             raise ModelFileError(f"the model was made for another scheme than {scheme.name}")
+        if len(content["least"]) != len(scheme.alternatives):
+            raise ModelFileError("the model must have a least weight for every comparison")
         tables = tuple(np.array(content["tables"][field.name], np.float32) for field in scheme.fields)
         chance = tuple(np.array(content["chance"][field.name], np.float32) for field in scheme.fields)
         rivals = tuple(Rival(each["name"], tuple(each["explains"]), each["prior"]) for each in content["rivals"])
         return cls(scheme, tables, chance, tuple(content["least"]), rivals, content["provenance"])
+
+
+def _rows(content: Any) -> str:
+    if not isinstance(content, dict):
+        return json.dumps(content)
+    return "{\n  " + ",\n  ".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in content.items()) + "\n }"
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -47,7 +47,9 @@ class Server:
         self._store = SqliteStore(config.database)
         try:
             self._store.bind("scheme", config.scheme.digest.hex())
-            self._store.bind("model", model.digest)
+            # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start
+            scoring = (model.digest, config.expected_population, config.possible_probability)
+            self._store.bind("scoring", " ".join(map(str, scoring)))
             pipeline = Pipeline(self._store, scorer_of(config, model), settings_of(config))
             self.matching = Matching(pipeline)
             self._health = health.HealthServicer()

@@ -37,7 +37,8 @@ class AlertServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AlertServiceAsyncStub: ...
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_alert_service_pb2.WatchAlertsRequest, _alert_service_pb2.WatchAlertsResponse]
     """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
-    between and when nothing happens. Fails with ABORTED if a newer connection of the same consumer takes over.
+    between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
+    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over.
     """
     AcknowledgeAlerts: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.AcknowledgeAlertsRequest, _alert_service_pb2.AcknowledgeAlertsResponse]
     """Moves the consumer's stored mark. Cumulative and idempotent; a lower sequence changes nothing.
@@ -65,7 +66,8 @@ class AlertServiceAsyncStub(AlertServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     WatchAlerts: _aio.UnaryStreamMultiCallable[_alert_service_pb2.WatchAlertsRequest, _alert_service_pb2.WatchAlertsResponse]  # type: ignore[assignment]
     """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
-    between and when nothing happens. Fails with ABORTED if a newer connection of the same consumer takes over.
+    between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
+    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over.
     """
     AcknowledgeAlerts: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.AcknowledgeAlertsRequest, _alert_service_pb2.AcknowledgeAlertsResponse]  # type: ignore[assignment]
     """Moves the consumer's stored mark. Cumulative and idempotent; a lower sequence changes nothing.
@@ -96,7 +98,8 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_alert_service_pb2.WatchAlertsResponse], _abc.AsyncIterator[_alert_service_pb2.WatchAlertsResponse]]:
         """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
-        between and when nothing happens. Fails with ABORTED if a newer connection of the same consumer takes over.
+        between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
+        checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over.
         """
 
     @_abc_1.abstractmethod

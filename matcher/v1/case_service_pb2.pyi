@@ -32,7 +32,7 @@ class _CaseStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseState.V
     CASE_STATE_PLANNED: _CaseState.ValueType  # 2
     """A decision was recorded."""
     CASE_STATE_CLOSING: _CaseState.ValueType  # 3
-    """Closed; some removal notices are not confirmed."""
+    """Closed; removal notices are not made yet, or some are not confirmed."""
     CASE_STATE_CLOSED: _CaseState.ValueType  # 4
     """Closed and every removal confirmed."""
 
@@ -46,7 +46,7 @@ CASE_STATE_OPEN: CaseState.ValueType  # 1
 CASE_STATE_PLANNED: CaseState.ValueType  # 2
 """A decision was recorded."""
 CASE_STATE_CLOSING: CaseState.ValueType  # 3
-"""Closed; some removal notices are not confirmed."""
+"""Closed; removal notices are not made yet, or some are not confirmed."""
 CASE_STATE_CLOSED: CaseState.ValueType  # 4
 """Closed and every removal confirmed."""
 Global___CaseState: _TypeAlias = CaseState  # noqa: Y015
@@ -220,7 +220,7 @@ class GetCaseResponse(_message.Message):
     state: Global___CaseState.ValueType
     """Where it stands."""
     person_id: _builtins.bytes
-    """The person; empty once closed."""
+    """The person, or the one that it was merged into; empty once closed."""
     decisions: _builtins.int
     """Decisions recorded while it is open; 0 once closed."""
     opened_at: _builtins.int

@@ -65,7 +65,7 @@ class CaseServiceServicer:
 
     def OpenCase(self, request, context):
         """Opens a case for an alerted person. Idempotent: a person has one open case.
-        Fails with NOT_FOUND if no alert names the person.
+        Fails with NOT_FOUND if no alert names the person, or none any more: it was withdrawn, or its case was closed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +73,8 @@ class CaseServiceServicer:
 
     def RecordDecision(self, request, context):
         """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-        (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE). Idempotent by decision_id.
+        (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
+        configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +82,7 @@ class CaseServiceServicer:
 
     def CloseCase(self, request, context):
         """Closes a case: every agency concerned gets a removal notice, and the person's alerts and decisions are deleted.
-        Idempotent. Fails with NOT_FOUND.
+        Returns once the closure is committed; it is applied in its turn, within seconds. Idempotent. Fails with NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

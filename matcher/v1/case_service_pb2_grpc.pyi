@@ -37,15 +37,16 @@ class CaseServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CaseServiceAsyncStub: ...
     OpenCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.OpenCaseRequest, _case_service_pb2.OpenCaseResponse]
     """Opens a case for an alerted person. Idempotent: a person has one open case.
-    Fails with NOT_FOUND if no alert names the person.
+    Fails with NOT_FOUND if no alert names the person, or none any more: it was withdrawn, or its case was closed.
     """
     RecordDecision: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.RecordDecisionRequest, _case_service_pb2.RecordDecisionResponse]
     """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-    (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE). Idempotent by decision_id.
+    (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
+    configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
     """
     CloseCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.CloseCaseRequest, _case_service_pb2.CloseCaseResponse]
     """Closes a case: every agency concerned gets a removal notice, and the person's alerts and decisions are deleted.
-    Idempotent. Fails with NOT_FOUND.
+    Returns once the closure is committed; it is applied in its turn, within seconds. Idempotent. Fails with NOT_FOUND.
     """
     GetCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.GetCaseRequest, _case_service_pb2.GetCaseResponse]
     """State of a case and of its removal notices. Fails with NOT_FOUND."""
@@ -59,15 +60,16 @@ class CaseServiceAsyncStub(CaseServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.OpenCaseRequest, _case_service_pb2.OpenCaseResponse]  # type: ignore[assignment]
     """Opens a case for an alerted person. Idempotent: a person has one open case.
-    Fails with NOT_FOUND if no alert names the person.
+    Fails with NOT_FOUND if no alert names the person, or none any more: it was withdrawn, or its case was closed.
     """
     RecordDecision: _aio.UnaryUnaryMultiCallable[_case_service_pb2.RecordDecisionRequest, _case_service_pb2.RecordDecisionResponse]  # type: ignore[assignment]
     """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-    (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE). Idempotent by decision_id.
+    (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
+    configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
     """
     CloseCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.CloseCaseRequest, _case_service_pb2.CloseCaseResponse]  # type: ignore[assignment]
     """Closes a case: every agency concerned gets a removal notice, and the person's alerts and decisions are deleted.
-    Idempotent. Fails with NOT_FOUND.
+    Returns once the closure is committed; it is applied in its turn, within seconds. Idempotent. Fails with NOT_FOUND.
     """
     GetCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.GetCaseRequest, _case_service_pb2.GetCaseResponse]  # type: ignore[assignment]
     """State of a case and of its removal notices. Fails with NOT_FOUND."""
@@ -84,7 +86,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.OpenCaseResponse, _abc.Awaitable[_case_service_pb2.OpenCaseResponse]]:
         """Opens a case for an alerted person. Idempotent: a person has one open case.
-        Fails with NOT_FOUND if no alert names the person.
+        Fails with NOT_FOUND if no alert names the person, or none any more: it was withdrawn, or its case was closed.
         """
 
     @_abc_1.abstractmethod
@@ -94,7 +96,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.RecordDecisionResponse, _abc.Awaitable[_case_service_pb2.RecordDecisionResponse]]:
         """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-        (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE). Idempotent by decision_id.
+        (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
+        configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
         """
 
     @_abc_1.abstractmethod
@@ -104,7 +107,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.CloseCaseResponse, _abc.Awaitable[_case_service_pb2.CloseCaseResponse]]:
         """Closes a case: every agency concerned gets a removal notice, and the person's alerts and decisions are deleted.
-        Idempotent. Fails with NOT_FOUND.
+        Returns once the closure is committed; it is applied in its turn, within seconds. Idempotent. Fails with NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

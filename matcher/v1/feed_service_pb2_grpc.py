@@ -133,6 +133,7 @@ class FeedServiceServicer:
 
     def WatchRemovals(self, request, context):
         """Streams the notices that ask this agency to delete a profile: first all unconfirmed ones, then new ones as cases close.
+        At least once: every stream begins with all that are unconfirmed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,9 @@ class FeedServiceStub:
     and has no effect. Idempotent by request_id. Fails with INVALID_ARGUMENT or ALREADY_EXISTS.
     """
     WatchRemovals: _grpc.UnaryStreamMultiCallable[_feed_service_pb2.WatchRemovalsRequest, _feed_service_pb2.WatchRemovalsResponse]
-    """Streams the notices that ask this agency to delete a profile: first all unconfirmed ones, then new ones as cases close."""
+    """Streams the notices that ask this agency to delete a profile: first all unconfirmed ones, then new ones as cases close.
+    At least once: every stream begins with all that are unconfirmed.
+    """
     ConfirmRemoval: _grpc.UnaryUnaryMultiCallable[_feed_service_pb2.ConfirmRemovalRequest, _feed_service_pb2.ConfirmRemovalResponse]
     """Confirms that profiles were deleted. Idempotent; a notice_id of another agency is accepted and has no effect.
     Fails with INVALID_ARGUMENT.
@@ -96,7 +98,9 @@ class FeedServiceAsyncStub(FeedServiceStub):
     and has no effect. Idempotent by request_id. Fails with INVALID_ARGUMENT or ALREADY_EXISTS.
     """
     WatchRemovals: _aio.UnaryStreamMultiCallable[_feed_service_pb2.WatchRemovalsRequest, _feed_service_pb2.WatchRemovalsResponse]  # type: ignore[assignment]
-    """Streams the notices that ask this agency to delete a profile: first all unconfirmed ones, then new ones as cases close."""
+    """Streams the notices that ask this agency to delete a profile: first all unconfirmed ones, then new ones as cases close.
+    At least once: every stream begins with all that are unconfirmed.
+    """
     ConfirmRemoval: _aio.UnaryUnaryMultiCallable[_feed_service_pb2.ConfirmRemovalRequest, _feed_service_pb2.ConfirmRemovalResponse]  # type: ignore[assignment]
     """Confirms that profiles were deleted. Idempotent; a notice_id of another agency is accepted and has no effect.
     Fails with INVALID_ARGUMENT.
@@ -172,7 +176,9 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feed_service_pb2.WatchRemovalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_feed_service_pb2.WatchRemovalsResponse], _abc.AsyncIterator[_feed_service_pb2.WatchRemovalsResponse]]:
-        """Streams the notices that ask this agency to delete a profile: first all unconfirmed ones, then new ones as cases close."""
+        """Streams the notices that ask this agency to delete a profile: first all unconfirmed ones, then new ones as cases close.
+        At least once: every stream begins with all that are unconfirmed.
+        """
 
     @_abc_1.abstractmethod
     def ConfirmRemoval(
