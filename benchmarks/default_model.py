@@ -37,7 +37,8 @@ def raw_batches(population: Population, scheme: LinkageScheme, rows: int = _BATC
 
 
 def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
-    """Fit a model to `records` synthetic records: u from random pairs of signatures, m from candidate pairs of tokens."""
+    """Fit a model to `records` synthetic records: u from random pairs of signatures, m from candidate pairs of
+    tokens."""
     population = generate(records, seed)
     keys = LinkageKeys(bytes(32), scheme, 1)
     coordinator = X25519PrivateKey.generate().public_key().public_bytes_raw()

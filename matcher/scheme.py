@@ -41,9 +41,9 @@ class Kind(StrEnum):
 class Field:
     """One encoded field.
 
-    `comparison` names the evidence it belongs to. A comparison may have several alternatives, such as a name in its parts
-    or as a whole, an address or its postcode: they say the same thing, so only the best counts. Within one alternative
-    fields add up. `vetoes`: two present and different values forbid a person.
+    `comparison` names the evidence it belongs to. A comparison may have several alternatives, such as a name in its
+    parts or as a whole, an address or its postcode: they say the same thing, so only the best counts. Within one
+    alternative fields add up. `vetoes`: two present and different values forbid a person.
     """
 
     name: str

@@ -59,7 +59,8 @@ def _quarter(x: NDArray[np.uint32], a: int, b: int, c: int, d: int) -> None:
 
 @njit(cache=True, nogil=True)
 def key_stream(key: NDArray[np.uint32], out: NDArray[np.uint8]) -> None:
-    """Fill `out` (a multiple of 64 bytes) with the ChaCha20 key stream (RFC 8439) of a key of 8 words, nonce 0, counter 0."""
+    """Fill `out` (a multiple of 64 bytes) with the ChaCha20 key stream (RFC 8439) of a key of 8 words, nonce 0,
+    counter 0."""
     start = np.zeros(16, np.uint32)
     start[0], start[1], start[2], start[3] = 0x61707865, 0x3320646E, 0x79622D32, 0x6B206574
     start[4:12] = key
@@ -93,9 +94,9 @@ def encode(
 ) -> None:
     """Fill `tokens` (R, P, 16) and `encodings` (R, P, W) of the rows and passes that are `present` (R, P).
 
-    `secrets` (R, P, 8): block secrets as little endian words. `signature` (values, M): bits. `signature_of` (R, F): which
-    value a row has in a field, -1 if missing. `field_bits` (F,). `encodings` comes filled with random bytes, which stay
-    where a field is missing; absent passes are zeroed.
+    `secrets` (R, P, 8): block secrets as little endian words. `signature` (values, M): bits. `signature_of` (R, F):
+    which value a row has in a field, -1 if missing. `field_bits` (F,). `encodings` comes filled with random bytes,
+    which stay where a field is missing; absent passes are zeroed.
     """
     rows, passes = present.shape
     width = encodings.shape[2]
@@ -125,7 +126,7 @@ def encode(
                 value = signature_of[r, f]
                 if value >= 0:
                     for byte in range(field_bits[f] // 8):
-                        packed = 0
+                        packed = np.int64(0)
                         for bit in range(8):
                             packed |= np.int64(signature[value, order[byte * 8 + bit]]) << bit
                         encodings[r, p, at + byte] = packed ^ np.int64(stream[token_bytes + at + byte])

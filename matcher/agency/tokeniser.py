@@ -1,7 +1,8 @@
 """From normalised rows to token records: the last place that sees clear text.
 
-Sign, pick, pad (`docs/token-scheme.md`): every field value becomes a keyed signature; every block a row falls into picks
-bits of it in an order of its own and covers them with a pad of its own. Two records can be compared only inside a block.
+Sign, pick, pad (`docs/token-scheme.md`): every field value becomes a keyed signature; every block a row falls into
+picks bits of it in an order of its own and covers them with a pad of its own. Two records can be compared only inside
+a block.
 """
 
 import hashlib
@@ -22,8 +23,8 @@ from matcher.scheme import ALIAS_BYTES, SIGNATURE_BITS, TOKEN_BYTES, Field, Link
 
 
 def canonical_columns(batch: NormalisedBatch, scheme: LinkageScheme) -> dict[str, list[str]]:
-    """A normalised batch's columns under the scheme's names for them; the identifier's is the scheme's own. Of forenames
-    the first counts: agencies differ most in how many of the others they write down."""
+    """A normalised batch's columns under the scheme's names for them; the identifier's is the scheme's own. Of
+    forenames the first counts: agencies differ most in how many of the others they write down."""
     names = ("forename", "surname", "year", "month", "day", "sex", "postcode", "address")
     columns: dict[str, list[str]] = {name: getattr(batch, name) for name in names}
     columns["forename"] = [name.partition(" ")[0] for name in batch.forename]

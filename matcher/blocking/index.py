@@ -1,7 +1,8 @@
-"""The block index: rows, their encodings, and which rows share a block. A pure function of the rows inserted and removed.
+"""The block index: rows, their encodings, and which rows share a block. A pure function of the rows inserted and
+removed.
 
-Each block is a linked list through its rows, newest first, so a row meets every older row of its blocks by following the
-links from itself. Memory a row: P x (W + 8) + 16 bytes, and 28 to 44 bytes a block.
+Each block is a linked list through its rows, newest first, so a row meets every older row of its blocks by following
+the links from itself. Memory a row: P x (W + 8) + 16 bytes, and 28 to 44 bytes a block.
 """
 
 import numpy as np

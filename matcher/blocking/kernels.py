@@ -18,9 +18,9 @@ def intern(
 ) -> int:
     """Numbers of `wanted` (n, 2) names into `found` (n,); the count of names after it.
 
-    `slots` is an open-addressed table of a power of two entries holding numbers into `keys` (capacity, 2), -1 if free; it
-    must have room. Names not there get the next number if `add`, else -1. Names are outputs of a PRF already, so their
-    own bits are the hash.
+    `slots` is an open-addressed table of a power of two entries holding numbers into `keys` (capacity, 2), -1 if free;
+    it must have room. Names not there get the next number if `add`, else -1. Names are outputs of a PRF already, so
+    their own bits are the hash.
     """
     mask = np.uint64(len(slots) - 1)
     for i in range(len(wanted)):

@@ -1,5 +1,5 @@
-"""Links clear-text files in one process: the same tokeniser, pipeline and clustering as the service, with keys drawn for
-the occasion and a store in memory. For pilots and evaluation; it is the one place that sees both sides."""
+"""Links clear-text files in one process: the same tokeniser, pipeline and clustering as the service, with keys drawn
+for the occasion and a store in memory. For pilots and evaluation; it is the one place that sees both sides."""
 
 import secrets
 import time
@@ -84,8 +84,8 @@ def link_batches(
     expected_population: int | None = None,
     thresholds: Thresholds | None = None,
 ) -> Linked:
-    """Tokenise and match. `model`: the shipped one by default. `expected_population`: how many people the files may speak
-    of; by default that, and how common households and twins are, is estimated from the tokens."""
+    """Tokenise and match. `model`: the shipped one by default. `expected_population`: how many people the files may
+    speak of; by default that, and how common households and twins are, is estimated from the tokens."""
     store = MemoryStore()
     keys = LinkageKeys(secrets.token_bytes(32), scheme, 1)
     alias_key = secrets.token_bytes(32)

@@ -12,7 +12,8 @@ REVIEWED = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an update did: persons that were and are no more, and persons that are now. Unchanged ones are in neither."""
+    """What an update did: persons that were and are no more, and persons that are now. Unchanged ones are in
+    neither."""
 
     before: tuple[Person, ...]
     after: tuple[Person, ...]
@@ -49,7 +50,8 @@ class Persons:
         return sorted(found, key=lambda link: (-link[2], link[:2]))
 
     def possible_matches(self) -> list[Pair]:
-        """Pairs a reviewer is asked about: possible matches and contested links, unanswered, not of one person already."""
+        """Pairs a reviewer is asked about: possible matches and contested links, unanswered, not of one person
+        already."""
         pairs = {pair_of(a, b) for a, others in self._possible.items() for b in others}.union(*self._contested.values())
         return sorted(
             pair

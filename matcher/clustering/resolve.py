@@ -1,7 +1,7 @@
 """Resolves one connected component of links into persons.
 
-Best links first: a link joins two persons unless a veto stands between any of their records. Before that, the leader rule
-(after the fuzzy linkage of CRATE): where a record links to two others that are clearly not one person, only the
+Best links first: a link joins two persons unless a veto stands between any of their records. Before that, the leader
+rule (after the fuzzy linkage of CRATE): where a record links to two others that are clearly not one person, only the
 leader, better by the margin, keeps its link; without a leader, neither does, and a reviewer is asked.
 The result depends on the links and vetoes alone: ties are broken by the records' names, never by arrival.
 """

@@ -14,7 +14,8 @@ VETOED = np.float32(-1000.0)
 
 @njit(cache=True, nogil=True, inline="always")
 def _ones(word: np.uint32) -> int:
-    """Bits set; the compiler makes one instruction of it. (Sums of 32-bit words are 64 bits wide here, hence the cast.)"""
+    """Bits set; the compiler makes one instruction of it. (Sums of 32-bit words are 64 bits wide here, hence the
+    cast.)"""
     word = word - ((word >> np.uint32(1)) & np.uint32(0x55555555))
     word = (word & np.uint32(0x33333333)) + ((word >> np.uint32(2)) & np.uint32(0x33333333))
     word = (word + (word >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
@@ -57,7 +58,7 @@ def distances(
 
 
 @njit(cache=True, nogil=True)
-def weigh(
+def weigh(  # noqa: PLR0912 - one pass over the fields, in order; a call from compiled code is no help to a reader
     distance: NDArray[np.int64],
     tables: NDArray[np.float32],
     alternative_of: NDArray[np.int64],
@@ -69,12 +70,13 @@ def weigh(
     sums: NDArray[np.float32],
     weights: NDArray[np.float32],
 ) -> tuple[np.float32, int]:
-    """Match weight of two rows in bits, and which rival it was won against; each field's part of it into `weights` (F,).
+    """Match weight of two rows in bits, and which rival it was won against; each field's part of it into `weights`
+    (F,).
 
-    A field has `tables[f, distance]` bits. Fields of an alternative add up; of a comparison's alternatives the best counts,
-    and not less than its `least` (C,). The weight is the least over all rivals k of `priors[k]` and the fields that k does not
-    explain (`explains` (K, F)). `alternative_of` (F,), `comparison_of` (A,), `sums` (A,) is room to work in. A missing
-    field has 0 bits; a difference in a field that `vetoes` (F,) makes the weight `VETOED`.
+    A field has `tables[f, distance]` bits. Fields of an alternative add up; of a comparison's alternatives the best
+    counts, and not less than its `least` (C,). The weight is the least over all rivals k of `priors[k]` and the fields
+    that k does not explain (`explains` (K, F)). `alternative_of` (F,), `comparison_of` (A,), `sums` (A,) is room to
+    work in. A missing field has 0 bits; a difference in a field that `vetoes` (F,) makes the weight `VETOED`.
     """
     fields, alternatives = len(distance), len(comparison_of)
     sums[:] = -np.inf
@@ -135,9 +137,9 @@ def score_rows(
 ) -> tuple[int, int, int]:
     """Compare rows `first` to `last` (exclusive) with the older rows of their blocks held by other agencies.
 
-    Pairs of weight `floor` or more go to `out_rows` (n, 2) and `out_weights` (n,), and their distances to `out_distances`
-    (n, F) if that is not empty. Returns pairs written, pairs compared, and the row to go on from: less than `last` if
-    the output had no room for a row's pairs.
+    Pairs of weight `floor` or more go to `out_rows` (n, 2) and `out_weights` (n,), and their distances to
+    `out_distances` (n, F) if that is not empty. Returns pairs written, pairs compared, and the row to go on from: less
+    than `last` if the output had no room for a row's pairs.
     """
     written, compared = 0, 0
     distance = np.empty(len(word_ends), np.int64)

@@ -20,7 +20,8 @@ class Comparison:
     distances: tuple[int, ...]
     """By field, bits; -1 where missing."""
     weights: tuple[float, ...]
-    """By field, what it contributes in bits: 0 where another alternative said the same better, or the rival explains it."""
+    """By field, what it contributes in bits: 0 where another alternative said the same better, or the rival explains
+    it."""
     prior: float
     """What the comparison starts from, in bits, against the strongest rival."""
     rival: str

@@ -1,8 +1,8 @@
 """Finds a match model without any truth: u from random pairs, m by expectation maximisation with u held fixed.
 
-Free u over blocked pairs collapses onto "same household" or "same birthday"; u of random pairs, computed apart, does not.
-The prior is taken over all pairs, compared or not: pairs that share no block are non-matches (Fellegi and Sunter 1969;
-Winkler 1988). The same procedure fits a model from nothing and adapts one to the data at hand.
+Free u over blocked pairs collapses onto "same household" or "same birthday"; u of random pairs, computed apart, does
+not. The prior is taken over all pairs, compared or not: pairs that share no block are non-matches (Fellegi and Sunter
+1969; Winkler 1988). The same procedure fits a model from nothing and adapts one to the data at hand.
 """
 
 from dataclasses import dataclass, replace
@@ -16,8 +16,9 @@ from matcher.scoring.model import MatchModel, Rival
 HOUSEHOLD = ("surname", "postcode", "address")
 TWIN = (*HOUSEHOLD, "year", "month_day")
 TWIN_PRIOR = 6.5
-"""One pair of twins to 90 matches. A constant: without sex or identifier a twin cannot be told from a forename gone wrong,
-and a fit drifts to either side. About 3 of 100 people are twins (UK births); in half of the cases both are known."""
+"""One pair of twins to 90 matches. A constant: without sex or identifier a twin cannot be told from a forename gone
+wrong, and a fit drifts to either side. About 3 of 100 people are twins (UK births); in half of the cases both are
+known."""
 CONFIDENCE = 25.0
 """When a model is adapted, it counts as much as so many matches of the data at hand."""
 _FIRST_MISS = 2.0**-8
@@ -66,8 +67,8 @@ class _Expected:
 def fit(
     scheme: LinkageScheme, candidates: NDArray[np.int16], random_pairs: NDArray[np.int16], all_pairs: float
 ) -> tuple[MatchModel, float]:
-    """A model, and the share of matches among all pairs. `candidates` (n, F) and `random_pairs` (k, F): distances in bits,
-    -1 missing; `all_pairs`: number of pairs the candidates were chosen from."""
+    """A model, and the share of matches among all pairs. `candidates` (n, F) and `random_pairs` (k, F): distances in
+    bits, -1 missing; `all_pairs`: number of pairs the candidates were chosen from."""
     levels = [field.bits + 1 for field in scheme.fields]
     chance = tuple(
         _smooth(np.bincount(column[column >= 0], minlength=n)).astype(np.float32)
@@ -80,8 +81,8 @@ def fit(
 
 
 def adapt(model: MatchModel, candidates: NDArray[np.int16], all_pairs: float) -> tuple[MatchModel, float]:
-    """The model as the data at hand would have it, and their share of matches. Rivals may prove rarer than in the model,
-    never more common. Arguments as in `fit`."""
+    """The model as the data at hand would have it, and their share of matches. Rivals may prove rarer than in the
+    model, never more common. Arguments as in `fit`."""
     return _maximise(model, candidates, all_pairs, CONFIDENCE)
 
 
@@ -141,7 +142,7 @@ def _update_tables(
         hit = expected.posterior * (1 - missed)
         for f in (f for alternative in comparison for f in alternative):
             won = expected.won[f]
-            counts = np.bincount(candidates[won, f], hit[won], minlength=len(chance[f]))
+            counts = np.bincount(candidates[won, f], hit[won], minlength=len(chance[f])).astype(np.float64)
             table = _table(counts, known[f], chance[f])
             if state.scheme.fields[f].kind is Kind.CATEGORY:
                 # agreement follows from the forename; only a difference tells anything new

@@ -23,8 +23,6 @@ MOST_CONFIRMED = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PAGE = 100
 _NOTICE_SECONDS = 1.0
-_NO_ALERT = 2**63
-"""A sequence the log never reaches."""
 
 
 def checked_name(name: str, field: str) -> str:
@@ -130,7 +128,7 @@ class FeedServicer(FeedServiceServicer):
                 number = notice.number
             if len(page) < _PAGE:
                 # by the clock and by nothing else: what happens at the matcher must not be seen in when this looks
-                self._matching.wait_for_alert(_NO_ALERT, _NOTICE_SECONDS)
+                self._matching.pause(_NOTICE_SECONDS)
 
     def ConfirmRemoval(
         self, request: pb.ConfirmRemovalRequest, context: grpc.ServicerContext

@@ -13,11 +13,10 @@ _RETRY_SECONDS = 2.0
 
 
 class Matching:
-    """Runs a pipeline until stopped. `working` is false while it cannot commit, such as on a full disk."""
+    """Runs a pipeline until stopped. While it cannot commit, such as on a full disk, it tries again and again."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.working = True
         self._committed = Event()
         self._stopping = Event()
         self._changed = Condition()
@@ -52,26 +51,32 @@ class Matching:
                 if left <= 0 or not self._changed.wait(left):
                     return
 
+    def pause(self, seconds: float) -> None:
+        """Return when the time is over or matching stops, whatever else happens."""
+        self._stopping.wait(seconds)
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._committed.clear()
             try:
                 while not self._stopping.is_set() and self.pipeline.match_next():
                     self._notify()
-                self.working = True
                 self._committed.wait(_IDLE_SECONDS)
             except Exception as error:
                 self._recover(error)
 
     def _recover(self, error: Exception) -> None:
-        self.working = False
-        reason = error.REASON if isinstance(error, MatcherError) else type(error).__name__
-        log.error("matching failed (%s); memory is made anew from the store", reason)
-        self._stopping.wait(_RETRY_SECONDS)
-        try:
-            self.pipeline.rebuild()
-        except MatcherError as again:
-            log.error("the store cannot be read: %s", again.REASON)
+        """Make memory anew from the store, however often it takes: it is ahead of what was committed."""
+        while True:
+            reason = error.REASON if isinstance(error, MatcherError) else type(error).__name__
+            log.error("matching failed (%s); memory is made anew from the store", reason)
+            if self._stopping.wait(_RETRY_SECONDS):
+                return
+            try:
+                self.pipeline.rebuild()
+                return
+            except Exception as again:
+                error = again
 
     def _notify(self) -> None:
         with self._changed:

@@ -53,6 +53,7 @@ class Server:
             pipeline = Pipeline(self._store, scorer_of(config, model), settings_of(config))
             self.matching = Matching(pipeline)
             self._health = health.HealthServicer()
+            self._calls = ThreadPoolExecutor(_THREADS, "call")
             self._server = self._build(config)
             self.address = self._listen(config)
         except BaseException:
@@ -78,7 +79,6 @@ class Server:
 
     def _build(self, config: ServerConfig) -> grpc.Server:
         directory = Directory(config)
-        self._calls = ThreadPoolExecutor(_THREADS, "call")
         server = grpc.server(
             self._calls,
             interceptors=[Guard(directory)],
