@@ -83,17 +83,22 @@ class AlertClient:
                     elif not follow:
                         return
             except RemoteError as error:
-                if error.reason not in _TRANSIENT:
-                    raise
-                log.warning("the connection broke (%s); trying again", error.reason)
+                _ride_out(error)
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def acknowledge(self, through_sequence: int) -> int:
-        """Move the consumer's mark; where it stands."""
+        """Move the consumer's mark; where it stands. Waits, as `alerts` does, while the matcher is away."""
         request = pb.AcknowledgeAlertsRequest(consumer=self._consumer, through_sequence=through_sequence)
-        with refusals():
-            return self._stub.AcknowledgeAlerts(request).through_sequence
+        pause = _PAUSE
+        while True:
+            try:
+                with refusals():
+                    return self._stub.AcknowledgeAlerts(request).through_sequence
+            except RemoteError as error:
+                _ride_out(error)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def page(self, after_sequence: int, size: int) -> tuple[list[OpenedAlert], bool]:
         """A page of the log, and whether there is more."""
@@ -140,3 +145,10 @@ class AlertClient:
             return self._opener.open(member, self._scheme.digest)
         except SealError:
             return None
+
+
+def _ride_out(error: RemoteError) -> None:
+    """Pass over a failure that may not come again; raise any other."""
+    if error.reason not in _TRANSIENT:
+        raise error
+    log.warning("the connection broke (%s); trying again", error.reason)

@@ -1,5 +1,5 @@
 """The matcher as a gRPC service.
 
-Who calls is decided in `identity`, what a failure becomes in `status`, both applied by `guard` before every method; then
-one servicer for each proto service.
+Who calls is decided in `identity`, what a failure becomes in `status`; `guard` applies both before every method. Then
+there is one servicer for each proto service.
 """

@@ -1,6 +1,7 @@
 """The one thread that matches: wakes when a frame is committed, and wakes those who wait for alerts."""
 
 import logging
+from collections.abc import Callable
 from threading import Condition, Event, Thread
 from time import monotonic
 
@@ -13,10 +14,15 @@ _RETRY_SECONDS = 2.0
 
 
 class Matching:
-    """Runs a pipeline until stopped. While it cannot commit, such as on a full disk, it tries again and again."""
+    """Runs a pipeline until stopped. While it cannot commit, such as on a full disk, it tries again and again.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    `report` is told when that begins (False) and ends (True); `working` is the last it was told.
+    """
+
+    def __init__(self, pipeline: Pipeline, report: Callable[[bool], None] = lambda working: None) -> None:
         self.pipeline = pipeline
+        self.working = True
+        self._report = report
         self._committed = Event()
         self._stopping = Event()
         self._changed = Condition()
@@ -61,12 +67,14 @@ class Matching:
             try:
                 while not self._stopping.is_set() and self.pipeline.match_next():
                     self._notify()
+                self._set_working(True)
                 self._committed.wait(_IDLE_SECONDS)
             except Exception as error:
                 self._recover(error)
 
     def _recover(self, error: Exception) -> None:
         """Make memory anew from the store, however often it takes: it is ahead of what was committed."""
+        self._set_working(False)
         while True:
             reason = error.REASON if isinstance(error, MatcherError) else type(error).__name__
             log.error("matching failed (%s); memory is made anew from the store", reason)
@@ -77,6 +85,11 @@ class Matching:
                 return
             except Exception as again:
                 error = again
+
+    def _set_working(self, working: bool) -> None:
+        if working != self.working:
+            self.working = working
+            self._report(working)
 
     def _notify(self) -> None:
         with self._changed:

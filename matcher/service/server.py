@@ -51,8 +51,8 @@ class Server:
             scoring = (model.digest, config.expected_population, config.possible_probability)
             self._store.bind("scoring", " ".join(map(str, scoring)))
             pipeline = Pipeline(self._store, scorer_of(config, model), settings_of(config))
-            self.matching = Matching(pipeline)
             self._health = health.HealthServicer()
+            self.matching = Matching(pipeline, self._report)
             self._calls = ThreadPoolExecutor(_THREADS, "call")
             self._server = self._build(config)
             self.address = self._listen(config)
@@ -64,7 +64,7 @@ class Server:
         """Match what is waiting, and serve."""
         self.matching.start()
         self._server.start()
-        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._report(working=True)
         log.info("serving on %s", self.address)
 
     def stop(self, grace: float = 5.0) -> None:
@@ -76,6 +76,10 @@ class Server:
         self._calls.shutdown()  # a stream whose client went away may still be ending
         self._store.close()
         log.info("stopped")
+
+    def _report(self, working: bool) -> None:
+        states = health_pb2.HealthCheckResponse
+        self._health.set("", states.SERVING if working else states.NOT_SERVING)
 
     def _build(self, config: ServerConfig) -> grpc.Server:
         directory = Directory(config)

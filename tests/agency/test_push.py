@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,9 +193,7 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def push_file(deployment: Deployment, agency: str, file: Path, offsets: list[int]) -> int:
-    path = deployment.agency_config(agency)
-    path.write_text(path.read_text().replace("[tls]", "batch_records = 50\n[tls]", 1))
-    config = AgencyConfig.load(path)
+    config = replace(AgencyConfig.load(deployment.agency_config(agency)), batch_records=50)
     with FeedClient(open_channel(config.matcher, config.tls)) as client:
         return push(client, ClearTextSource(file, config), offsets.append)
 

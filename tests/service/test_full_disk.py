@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,7 @@ def limit(deployment: Deployment, size: int) -> None:
 
 
 def push_file(deployment: Deployment, agency: str, file: Path, offsets: list[int]) -> int:
-    path = deployment.agency_config(agency)
-    path.write_text(path.read_text().replace("[tls]", "batch_records = 20\n[tls]", 1))
-    config = AgencyConfig.load(path)
+    config = replace(AgencyConfig.load(deployment.agency_config(agency)), batch_records=20)
     with FeedClient(open_channel(config.matcher, config.tls)) as client:
         return push(client, ClearTextSource(file, config), offsets.append)
 
