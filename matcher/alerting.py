@@ -3,6 +3,7 @@
 What is remembered here is a pure function of the store, as all memory of the pipeline is.
 """
 
+import secrets
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ from matcher.settings import DAY_SECONDS, AgencyInfo, Settings
 from matcher.store.base import Store
 
 _PAGE = 1000
+_ALERT_ID_BYTES = 16
 
 
 class Seal(NamedTuple):
@@ -132,7 +134,7 @@ class Alerting:
         sectors = {member.sector for member in members}
         return Alert(
             sequence=self._sequence,
-            alert_id=self._names.alert(self._sequence),
+            alert_id=secrets.token_bytes(_ALERT_ID_BYTES),  # drawn, so that no restored backup gives one again
             kind=draft.kind,
             person_id=draft.person_id,
             agencies=tuple(sorted({member.agency for member in members})),

@@ -1,4 +1,4 @@
-"""The three configuration files, read whole: everything wrong with a file is listed at once and nothing is started.
+"""The four configuration files, read whole: everything wrong with a file is listed at once and nothing is started.
 
 Each class is its own schema: a field's annotation says how its value is read. No problem quotes a value, since a key
 pasted where its path belongs must not reach a log.
@@ -230,7 +230,7 @@ class ServerConfig(_File):
     expected_population: Annotated[int, _whole(100)] = 1_000_000
     match_probability: Annotated[float, _PROBABILITY] = MATCH_PROBABILITY
     possible_probability: Annotated[float, _PROBABILITY] = POSSIBLE_PROBABILITY
-    max_batch_records: Annotated[int, _whole(1, 16384)] = 4096
+    max_batch_records: Annotated[int, _whole(1, 8192)] = 4096
     block_cap: Annotated[int, _whole(10)] = 1000
     look_back_days: Annotated[int, _whole(1, 3650)] = 365
     reflection: Annotated[bool, _FLAG] = False
@@ -275,7 +275,7 @@ class AgencyConfig(ClientConfig):
     coordinator_public_key: Annotated[Path, _file]
     columns: Annotated[Mapping[str, str], _Section("columns", dict)]
     epoch: Annotated[int, _whole(1, 65535)] = 1
-    batch_records: Annotated[int, _whole(1, 16384)] = 2000
+    batch_records: Annotated[int, _whole(1, 8192)] = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Names for persons, alerts and notices: they say nothing, never change, and mean nothing outside one database."""
+"""Names for persons and notices: they say nothing, never change, and mean nothing outside one database."""
 
 import hashlib
 
@@ -27,10 +27,6 @@ class Names:
         """The number a person's name was made of, -1 if it is none of this database."""
         plain = self._decrypt.update(person_id) if len(person_id) == 2 * _NUMBER_BYTES else b""
         return int.from_bytes(plain[_NUMBER_BYTES:], "big") if plain[:_NUMBER_BYTES] == bytes(_NUMBER_BYTES) else -1
-
-    def alert(self, sequence: int) -> bytes:
-        """Name of the alert at a sequence."""
-        return self._derived(b"alert", sequence)
 
     def notice(self, frame_id: int, record: int) -> bytes:
         """Name of the notice that a CLOSURE frame made about a record."""

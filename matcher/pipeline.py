@@ -86,7 +86,9 @@ class Pipeline:
             links = self.store.links()
             held = self.registry.holds(links.left) & self.registry.holds(links.right)
             links = Links(links.left[held], links.right[held], links.weight[held])
-            self.persons.update(int(self._now()), links=links, answers=self.store.answers())
+            last = self.store.frames_after(self._matched_through - 1, 1) if self._matched_through else []
+            now = last[0].committed_at if last else 0  # as live matching had it, so that the same answers hold
+            self.persons.update(now, links=links, answers=self.store.answers())
             self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._seal, self._now)
 
     def _restore(self, frame: Frame, numbers: NDArray[np.int64]) -> None:

@@ -17,6 +17,8 @@ SIGNATURE_BITS = 256
 ENCODING_WORD_BITS = 32
 TOKEN_BYTES = 16
 ALIAS_BYTES = 16
+MOST_VARIANTS = 4
+"""Rows one record may have: an alias, a maiden name, a former address."""
 SEALED_TEXT_BYTES = 96
 """Plain text of a sealed reference: two lengths, the reference, the note, zero padding."""
 SEALED_BYTES = SEALED_TEXT_BYTES + 16

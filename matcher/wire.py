@@ -31,10 +31,9 @@ from matcher.model import (
     Evidence,
     TokenBatch,
 )
-from matcher.scheme import ALIAS_BYTES, ENCAPSULATION_BYTES, SEALED_BYTES, TOKEN_BYTES, LinkageScheme
+from matcher.scheme import ALIAS_BYTES, ENCAPSULATION_BYTES, MOST_VARIANTS, SEALED_BYTES, TOKEN_BYTES, LinkageScheme
 from matcher.v1 import alert_service_pb2, records_pb2
 
-MOST_ROWS_A_RECORD = 4
 _FIRST_DAY = -25567
 """1900-01-01."""
 _FLOOD_LEAST, _FLOOD_SHARE = 64, 8
@@ -94,8 +93,10 @@ def read_batch(message: records_pb2.RecordBatch, scheme: LinkageScheme, limits: 
     if message.epoch != limits.epoch:
         raise UnknownEpochError(f"the epoch in use is {limits.epoch}")
     records, rows = message.record_count, message.row_count
-    if records > limits.max_batch_records or rows > MOST_ROWS_A_RECORD * limits.max_batch_records:
-        raise OversizeBatchError(f"a batch may have {limits.max_batch_records} records at most")
+    if records > limits.max_batch_records or rows > MOST_VARIANTS * records:
+        raise OversizeBatchError(
+            f"a batch may have {limits.max_batch_records} records at most, of {MOST_VARIANTS} rows at most"
+        )
     if not 1 <= records <= rows:
         raise InvalidArgumentError("record_count", "must be at least 1 and row_count at least record_count")
     passes, width = len(scheme.passes), scheme.encoding_bytes
@@ -157,6 +158,8 @@ def _row_records(data: bytes, records: int, rows: int) -> NDArray[np.uint32]:
     steps = np.diff(numbers.astype(np.int64))
     if numbers[0] != 0 or numbers[-1] != records - 1 or ((steps != 0) & (steps != 1)).any():
         raise InvalidArgumentError("row_records", "must ascend from 0 to record_count - 1 without gaps")
+    if np.bincount(numbers).max() > MOST_VARIANTS:
+        raise OversizeBatchError(f"a record may have {MOST_VARIANTS} rows at most")
     return numbers
 
 

@@ -1,5 +1,6 @@
 """The pages say what the code does: commands, options, reasons, schemes and links."""
 
+import hmac
 import re
 import shlex
 from collections.abc import Iterator
@@ -8,8 +9,14 @@ from functools import cache
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
+from matcher.agency.elements import elements
+from matcher.agency.identity import NormalisedBatch
+from matcher.agency.keys import AliasKey, LinkageKeys
+from matcher.agency.tokeniser import Tokeniser, canonical_columns
+from matcher.blocking.passes import blocking_values
 from matcher.cli import main
 from matcher.config import (
     Agency,
@@ -20,7 +27,7 @@ from matcher.config import (
     ServerConfig,
     TlsFiles,
 )
-from matcher.scheme import SCHEMES, LinkageScheme
+from matcher.scheme import SCHEMES, UK_PERSON_V1, LinkageScheme
 from matcher.v1.errors_pb2 import ErrorReason
 
 ROOT = Path(__file__).parent.parent
@@ -167,6 +174,49 @@ def test_the_normative_text_gives_the_scheme_that_is_shipped(scheme: LinkageSche
     written = section(page("docs/token-scheme.md"), f"### {scheme.name}").splitlines()
     tables = [line for line in written if line.startswith(("Digest", "| `"))]
     assert tables == expected, "docs/token-scheme.md must say:\n" + "\n".join(expected)
+
+
+def worked_example() -> str:
+    """The block of docs/token-scheme.md, section 16."""
+    scheme, pass_name = UK_PERSON_V1, "birth-date forename-initial"
+    keys = LinkageKeys(bytes(range(32)), scheme, 1)
+    tokeniser = Tokeniser(scheme, keys, AliasKey(bytes(32), "police"), "police", bytes(range(1, 33)))
+    row = {
+        "record_ref": "POL-000189", "forename": "ANN", "surname": "ONEIL", "year": "1985", "month": "03", "day": "07",
+        "sex": "F", "postcode": "LS14AP", "address": "12 HIGH ST", "identifier": "", "note": "",
+    }  # fmt: skip
+    batch = NormalisedBatch(
+        rows=[2], observed_day=[-1], restricted=[False], **{name: [value] for name, value in row.items()}
+    )
+    p = [each.name for each in scheme.passes].index(pass_name)
+    value = blocking_values(scheme.passes[p], canonical_columns(batch, scheme))[0]
+    signature = tokeniser.sign_values(scheme.fields[0], ["ANN"])[0]
+    tokens = tokeniser.tokenise(batch)
+    shown = {
+        "key check": keys.key_check.hex(),
+        "sign key of forename": keys.sign_key("forename").hex(),
+        "elements of ANN": " ".join(sorted(elements(scheme.fields[0].kind, "ANN"))),
+        "signature of ANN": np.packbits(signature, bitorder="little").tobytes().hex(),
+        "pass key": keys.pass_key(pass_name).hex(),
+        "blocking value": value.hex(),
+        "block secret": hmac.digest(keys.pass_key(pass_name), value, "sha256").hex(),
+        "block token": tokens.block_tokens[0, p].tobytes().hex(),
+    }
+    at = 0
+    for f, field in enumerate(scheme.fields):
+        end = at + field.bits // 8
+        present = int(tokens.field_masks[0]) >> f & 1
+        shown[field.name] = tokens.encodings[0, p, at:end].tobytes().hex() if present else ".." * (end - at)
+        at = end
+    return "".join(f"{name:<22}{value}\n" for name, value in shown.items())
+
+
+def test_the_worked_example_is_what_the_tokeniser_makes() -> None:
+    written = re.search(
+        r"```text\n(.*?)```", section(page("docs/token-scheme.md"), "## 16. A worked example"), re.DOTALL
+    )
+    assert written
+    assert written[1] == worked_example(), "docs/token-scheme.md must say:\n" + worked_example()
 
 
 def anchors(text: str) -> set[str]:

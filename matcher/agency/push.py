@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -22,7 +23,7 @@ from matcher.agency.tokeniser import Tokeniser
 from matcher.config import AgencyConfig
 from matcher.errors import InputFileError, RemoteError
 from matcher.keyfile import read_public_key
-from matcher.scheme import LinkageScheme, scheme_named
+from matcher.scheme import scheme_named
 from matcher.v1.records_pb2 import RecordBatch
 from matcher.wire import batch_message
 
@@ -57,6 +58,8 @@ class Source(Protocol):
     """Token batches of one file, always the same ones in the same order."""
 
     header: Header
+    batch_records: int
+    """Most rows a batch takes; may be lowered before the first is made."""
 
     def batches(self, first_offset: int) -> Iterator[RecordBatch]:
         """Batches from an offset on, which may lie inside one."""
@@ -65,20 +68,21 @@ class Source(Protocol):
 class ClearTextSource:
     """Tokenises a CSV or Parquet file as it is read. `problems` fills as rows are met."""
 
-    def __init__(self, path: Path, config: AgencyConfig) -> None:
+    def __init__(self, path: Path, config: AgencyConfig, *, anew: bool = False) -> None:
         self._path, self._config = path, config
         keys = load_linkage_keys(config.linkage_key, config.scheme, config.epoch)
         alias_key = load_alias_key(config.alias_key, config.name)
         coordinator = read_public_key(config.coordinator_public_key)
         self._tokeniser = Tokeniser(config.scheme, keys, alias_key, config.name, coordinator)
         self.problems: list[Problem] = []
-        self.header = _header(config, keys, alias_key, path)
+        self.batch_records = config.batch_records
+        self.header = _header(config, keys, alias_key, path, anew=anew)
 
     def batches(self, first_offset: int) -> Iterator[RecordBatch]:
         """See `Source`."""
         offset = 0
         self.problems = []
-        for raw in read(self._path, self._config.scheme, self._config.columns, batch_rows=self._config.batch_records):
+        for raw in read(self._path, self._config.scheme, self._config.columns, batch_rows=self.batch_records):
             batch = normalise(raw, self._config.scheme)
             self.problems += batch.problems
             starts = [i for i, ref in enumerate(batch.record_ref) if i == 0 or ref != batch.record_ref[i - 1]]
@@ -96,6 +100,8 @@ class TokenFileSource:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.problems: list[Problem] = []
+        self.batch_records = 0
+        """As many as the file's batches have."""
         with path.open("rb") as file:
             self.header = _read_header(file, path)
             self._end = file.seek(0, SEEK_END) - _CHECKSUM_BYTES
@@ -165,7 +171,8 @@ def push(client: FeedClient, source: Source, progress: Callable[[int], None]) ->
     scheme = scheme_named(header.scheme)
     if scheme.digest.hex() != header.scheme_digest:
         raise InputFileError("the token file was made for another version of its scheme; make it anew")
-    client.check(scheme, header.epoch, bytes.fromhex(header.key_check))
+    most = client.check(scheme, header.epoch, bytes.fromhex(header.key_check))
+    source.batch_records = min(source.batch_records, most)
     tries = 0
     while True:
         try:
@@ -183,25 +190,28 @@ def push(client: FeedClient, source: Source, progress: Callable[[int], None]) ->
             time.sleep(_FIRST_PAUSE * 2**tries)
 
 
-def _header(config: AgencyConfig, keys: LinkageKeys, alias_key: AliasKey, path: Path) -> Header:
+def _header(config: AgencyConfig, keys: LinkageKeys, alias_key: AliasKey, path: Path, *, anew: bool) -> Header:
+    """`anew`: the file makes a feed that never was, and so is sent from the start."""
+    nonce = secrets.token_bytes(16) if anew else b""
     return Header(
         agency=config.name,
         scheme=config.scheme.name,
         scheme_digest=config.scheme.digest.hex(),
         epoch=keys.epoch,
         key_check=keys.key_check.hex(),
-        feed_id=alias_key.feed_id(_content_digest(path, config.scheme, keys.epoch)),
+        feed_id=alias_key.feed_id(_content_digest(path, config) + nonce),
     )
 
 
-def _content_digest(path: Path, scheme: LinkageScheme, epoch: int) -> bytes:
-    """A file's content, as tokenised for a scheme and epoch: another key or scheme makes another feed."""
+def _content_digest(path: Path, config: AgencyConfig) -> bytes:
+    """A file's content as it is tokenised: another scheme, epoch or column map makes another feed."""
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise InputFileError(f"{path.name}: cannot be read: {error.strerror}") from None
-    return hashlib.sha256(content + scheme.digest + epoch.to_bytes(4, "big")).digest()
+    columns = json.dumps(dict(config.columns), sort_keys=True).encode()
+    return hashlib.sha256(content + config.scheme.digest + config.epoch.to_bytes(4, "big") + columns).digest()
 
 
 def _read_header(file: BinaryIO, path: Path) -> Header:

@@ -23,11 +23,10 @@ from rapidfuzz import fuzz, process
 from matcher.agency.identity import SOURCE_COLUMNS, Problem, RawBatch
 from matcher.agency.normalise import NO_REF
 from matcher.errors import InputFileError
-from matcher.scheme import LinkageScheme
+from matcher.scheme import MOST_VARIANTS, LinkageScheme
 
 MAX_RECORD_CHARACTERS = 65_536
 """An unbalanced quote is noticed after so much text, and costs its own row only."""
-MAX_VARIANTS = 256
 """Rows one record may have; the limit keeps a batch bounded when the wrong column is taken for the reference."""
 
 WRONG_COUNT: Final = "not as many columns as the header"
@@ -36,7 +35,7 @@ NUL_BYTE: Final = "holds a NUL byte"
 NOT_UTF8: Final = "not UTF-8 text"
 OVERLONG: Final = f"longer than {MAX_RECORD_CHARACTERS} characters; is a quotation mark missing?"
 AGAIN: Final = "record reference appears again; put the rows of one record next to each other"
-TOO_MANY: Final = f"more than {MAX_VARIANTS} rows of one record"
+TOO_MANY: Final = f"more than {MOST_VARIANTS} rows of one record"
 
 _RESEMBLES = 80
 _RESEMBLES_SOMEWHAT = 60
@@ -132,7 +131,7 @@ def _batches(rows: Iterable[_Row], names: list[str], batch_rows: int) -> Iterato
                 reason = NO_REF
             elif key == current:
                 count += 1
-                reason = TOO_MANY if count > MAX_VARIANTS else ""
+                reason = TOO_MANY if count > MOST_VARIANTS else ""
             elif (digest := _digest(key)) in seen:
                 reason = AGAIN
             else:

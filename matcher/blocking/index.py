@@ -52,9 +52,10 @@ class BlockIndex:
         rows = self._rows
         present = (pass_masks[:, None] >> np.arange(self._passes, dtype=np.uint16)) & 1 == 1
         rows.blocks[first:last] = -1
-        rows.blocks[first:last][present] = self._blocks_by_token.add(
-            block_tokens.reshape(-1, TOKEN_BYTES)[present.ravel()]
-        )
+        names = block_tokens.copy()
+        # a block belongs to one pass: a token sent for two, in error or in malice, must not tie their lists into a ring
+        names[:, :, -1] ^= np.arange(self._passes, dtype=np.uint8)
+        rows.blocks[first:last][present] = self._blocks_by_token.add(names.reshape(-1, TOKEN_BYTES)[present.ravel()])
         rows.encodings[first:last] = encodings.view("<u4")
         rows.field_masks[first:last] = field_masks
         rows.records[first:last] = records

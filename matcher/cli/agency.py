@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matcher.config import AgencyConfig
 
 _SHOWN_PROBLEMS = 20
+_CONFIRMED_AT_A_TIME = 1000
 
 
 @click.command(cls=Command)
@@ -59,7 +60,8 @@ def feed() -> None:
 @click.argument("path", metavar="FILE", type=EXISTING_FILE)
 @config_option
 @click.option("--dry-run", is_flag=True, help="Tokenise and report; send nothing.")
-def push(path: Path, config_path: Path, dry_run: bool) -> None:
+@click.option("--anew", is_flag=True, help="Send a clear-text FILE from the start, though it was sent before.")
+def push(path: Path, config_path: Path, dry_run: bool, anew: bool) -> None:
     """Send a CSV or Parquet FILE, or a token file. A push that was interrupted resumes when it is run again."""
     from matcher.agency.client import FeedClient
     from matcher.agency.push import ClearTextSource, TokenFileSource, is_token_file
@@ -68,7 +70,7 @@ def push(path: Path, config_path: Path, dry_run: bool) -> None:
     from matcher.errors import InputFileError
 
     config = AgencyConfig.load(config_path)
-    source = TokenFileSource(path) if is_token_file(path) else ClearTextSource(path, config)
+    source = TokenFileSource(path) if is_token_file(path) else ClearTextSource(path, config, anew=anew)
     if source.header.agency != config.name:
         # its seals and aliases are that agency's: nobody could read the alerts
         raise InputFileError(f"{path.name}: the token file is another agency's")
@@ -141,12 +143,15 @@ def contacts(path: Path, config_path: Path) -> None:
 @feed.command(cls=Command)
 @config_option
 @click.argument("references_path", metavar="REFERENCES", type=EXISTING_FILE)
-@click.option("--confirm", is_flag=True, help="Confirm the notices shown: the profiles are deleted.")
+@click.option(
+    "--confirm", is_flag=True, help="Confirm the notices of records in REFERENCES: their profiles are deleted."
+)
 @click.option("--seconds", default=5.0, show_default=True, help="How long to wait for notices.")
 def removals(config_path: Path, references_path: Path, confirm: bool, seconds: float) -> None:
     """Show which profiles closed cases ask this agency to delete.
 
     A notice names an alias; REFERENCES lists the agency's record references, one a line, to find which record it is.
+    Only notices of records found there are confirmed.
     """
     import time
     from threading import Timer
@@ -161,7 +166,7 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
     references = {
         alias_key.alias(line.strip()): line.strip() for line in references_path.read_text().splitlines() if line.strip()
     }
-    notices = []
+    found = []
     channel = _channel(config)
     with FeedClient(channel) as client:
         stream = client.removals()
@@ -169,7 +174,8 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
         timer.start()
         try:
             for notice in stream:
-                notices.append(notice)
+                if notice.alias in references:
+                    found.append(notice.notice_id)
                 closed = time.strftime("%Y-%m-%d", time.gmtime(notice.closed_at))
                 click.echo(f"closed {closed}: delete {references.get(notice.alias, '(a record not in REFERENCES)')}")
         except RemoteError as error:
@@ -177,11 +183,11 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
                 raise
         finally:
             timer.cancel()
-    if confirm and notices:
+    if confirm and found:
         with FeedClient(_channel(config)) as client:
-            for start in range(0, len(notices), 1000):
-                client.confirm([notice.notice_id for notice in notices[start : start + 1000]])
-        click.echo(f"{len(notices)} removals confirmed")
+            for start in range(0, len(found), _CONFIRMED_AT_A_TIME):
+                client.confirm(found[start : start + _CONFIRMED_AT_A_TIME])
+        click.echo(f"{len(found)} removals confirmed")
 
 
 def _channel(config: "AgencyConfig"):  # type: ignore[no-untyped-def]  # grpc is slow to import

@@ -111,6 +111,11 @@ def _client(config_path: Path) -> "AlertClient":
     return AlertClient(channel, config.consumer, Opener.load(config.private_key), config.scheme)
 
 
+def _printable(text: str) -> str:
+    """What an agency wrote, safe for a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def _hex(value: str) -> bytes:
     try:
         return bytes.fromhex(value)
@@ -151,7 +156,7 @@ def _text(opened: "OpenedAlert") -> str:
     if not opened.members:
         return head
     who = "; ".join(
-        f"{each.member.agency} {each.reference.reference if each.reference else '(sealed to another key)'}"
+        f"{each.member.agency} {_printable(each.reference.reference) if each.reference else '(sealed to another key)'}"
         for each in opened.members
     )
     return f"{head} confidence {alert.confidence.name.lower()}: {who}"

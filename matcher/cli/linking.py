@@ -125,10 +125,12 @@ def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int
         index.insert(batch.block_tokens, batch.pass_masks, batch.encodings, batch.field_masks, numbers, number)
         held[frame.agency] += batch.record_count
     all_pairs = (records**2 - sum(count**2 for count in held.values())) / 2
-    if not all_pairs:
+    if all_pairs < _LEAST_POPULATION:  # too few to estimate anything from
         return _LEAST_POPULATION, model
     scorer = Scorer(model, _LEAST_POPULATION, Thresholds())
     _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
+    if not len(candidates):
+        return max(records, _LEAST_POPULATION), model
     adapted, share = adapt(model, candidates, all_pairs)
     return max(round(1 / share), _LEAST_POPULATION), adapted
 

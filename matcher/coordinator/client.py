@@ -70,7 +70,7 @@ class AlertClient:
         self._channel.close()
 
     def alerts(self, *, follow: bool = True) -> Iterator[OpenedAlert]:
-        """Alerts behind the consumer's mark, in order, without gaps; reconnects. Without `follow`, ends where the log does."""
+        """Alerts behind the consumer's mark, in order, without gaps; reconnects. Without `follow`, ends with the log."""
         last: int | None = None
         pause = _PAUSE
         while True:

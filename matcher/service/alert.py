@@ -119,7 +119,7 @@ class AlertServicer(AlertServiceServicer):
         payload = pack_answer(answer)
         # the log's order of answers is what counts, so each is a frame of its own under a name never used again
         request_id = f"answer-{time.time_ns()}"
-        self._store.submit("", request_id, FrameKind.ANSWER, self._epoch, payload, payload, now)
+        self._store.submit("", request_id, FrameKind.ANSWER, self._epoch, payload, b"", now)
         self._matching.committed()
         return pb.ResolvePossibleMatchResponse()
 

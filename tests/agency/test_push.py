@@ -113,6 +113,13 @@ def test_a_source_starts_behind_a_record_of_several_rows(deployed: Deployed, tmp
         assert sum(each.row_count for each in batches) == 2 * (6 - first)
 
 
+def test_a_record_of_many_rows_is_sent_with_as_many_as_the_matcher_takes(deployed: Deployed, tmp_path: Path) -> None:
+    persons = [person(0, address=f"{n} Elm Road") for n in range(9)] + people(range(1, 4))
+    made = source(deployed, "police", csv_of(tmp_path / "police.csv", persons))
+    assert push(deployed.feed_client("police"), made, quietly) == 4
+    assert {problem.row for problem in made.problems if problem.fatal} == set(range(6, 11))
+
+
 def test_another_epoch_or_content_makes_another_feed(deployed: Deployed, tmp_path: Path) -> None:
     file, other = csv_of(tmp_path / "a.csv", people(range(3))), csv_of(tmp_path / "b.csv", people(range(4)))
     copy = csv_of(tmp_path / "c.csv", people(range(3)))

@@ -105,7 +105,7 @@ def test_counts_that_do_not_fit_the_columns_are_refused(
     assert refusal_of(deployed, send, message).reason == "ERROR_REASON_WRONG_STRIDE"
 
 
-@pytest.mark.parametrize(("records", "rows"), [(0, 0), (0, 1), (2, 1)])
+@pytest.mark.parametrize(("records", "rows"), [(0, 0), (2, 1)])
 def test_counts_that_cannot_be_are_refused(deployed: Deployed, send: Send, records: int, rows: int) -> None:
     message = batch("police", people(range(2)))
     message.record_count, message.row_count = records, rows
@@ -137,6 +137,21 @@ def test_another_epoch_is_refused(deployed: Deployed, send: Send, epoch: int) ->
 
 def test_a_batch_of_too_many_records_is_refused(deployed: Deployed, send: Send) -> None:
     message = batch("police", [person(1, record_ref=f"R{number}") for number in range(MOST_RECORDS + 1)])
+    found = refusal_of(deployed, send, message)
+    assert (found.code, found.reason) == (FULL, "ERROR_REASON_OVERSIZE_BATCH")
+
+
+def test_a_record_of_too_many_rows_is_refused(deployed: Deployed, send: Send) -> None:
+    message = batch("police", [person(1, address=f"{n} Elm Road") for n in range(4)] + [person(2)])
+    message.record_count, message.row_count = 1, 5
+    found = refusal_of(deployed, send, message)
+    assert (found.code, found.reason) == (FULL, "ERROR_REASON_OVERSIZE_BATCH")
+
+
+def test_too_many_rows_of_one_record_are_refused_among_others_of_few(deployed: Deployed, send: Send) -> None:
+    rows = [person(1, address=f"{n} Elm Road") for n in range(4)] + [person(2), person(2, surname="Married")]
+    message = batch("police", rows)
+    message.row_records = np.array([0, 0, 0, 0, 0, 1], "<u4").tobytes()
     found = refusal_of(deployed, send, message)
     assert (found.code, found.reason) == (FULL, "ERROR_REASON_OVERSIZE_BATCH")
 

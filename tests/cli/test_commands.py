@@ -1,0 +1,406 @@
+"""Every command, as somebody at a prompt meets it: help, what is printed, exit codes, advice instead of tracebacks."""
+
+import csv
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmarks.deployment import matcher as command_line
+from matcher.cli import main
+from matcher.v1 import case_service_pb2 as case_pb
+from matcher.v1 import feed_service_pb2 as pb
+from matcher.v1.case_service_pb2_grpc import CaseServiceStub
+from tests.agency.deployed import agency_config, coordinator_config, csv_of, operator_config
+from tests.factory import model
+from tests.service.servers import Deployed, Person, batch, little, people, person, write_config
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def done(*arguments: str | Path) -> str:
+    """What a command that must succeed prints."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*arguments: str | Path) -> str:
+    """What a command that must fail says on stderr; never a traceback, always advice."""
+    result = run(*arguments)
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert result.stderr.startswith("error: ")
+    assert "\nadvice: " in result.stderr
+    return result.stderr
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+COMMANDS = list(commands(main))
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[Deployed]:
+    with Deployed(tmp_path) as made:
+        for agency in ("police", "clinic", "council"):
+            agency_config(made, agency)
+        coordinator_config(made)
+        operator_config(made)
+        yield made
+
+
+def send(deployed: Deployed, agency: str, persons: list[Person]) -> None:
+    request = pb.SubmitRecordsRequest(request_id=f"s{time.time_ns()}", batch=batch(agency, persons))
+    deployed.feed(agency).SubmitRecords(request)
+    deployed.settle()
+
+
+# -- help ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
+def test_every_command_explains_itself(path: tuple[str, ...], command: click.Command) -> None:
+    text = done(*path, "--help")
+    assert text == done(*path, "-h")
+    assert "Usage: " in text
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path}: {parameter.name} has no help"
+
+
+def test_a_mistyped_command_is_told_from_the_ones_there_are() -> None:
+    result = run("fed", "push")
+    assert result.exit_code == 2
+    assert "No such command" in result.stderr
+
+
+def test_help_comes_at_once() -> None:
+    """A prompt should answer at once: neither gRPC nor numpy is loaded to show help."""
+    code = (
+        "import sys; from click.testing import CliRunner; from matcher.cli import main; "
+        "assert CliRunner().invoke(main, ['feed', 'push', '--help']).exit_code == 0; "
+        "print([name for name in ('grpc', 'numpy', 'pandas', 'numba', 'pyarrow') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+# -- keys and certificates -------------------------------------------------------------------------------------------
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_keys_are_for_their_owner_alone_and_never_shown(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        shown = done("keygen", "linkage", tmp_path / "linkage.key")
+        shown += done("keygen", "alias", tmp_path / "alias.key")
+        shown += done("keygen", "coordinator", tmp_path / "private.key", tmp_path / "public.key")
+    finally:
+        os.umask(umask)
+    assert {mode(tmp_path / name) for name in ("linkage.key", "alias.key", "private.key")} == {0o600}
+    assert mode(tmp_path / "public.key") == 0o644
+    assert re.search(r'^key_check = "[0-9a-f]{32}"$', shown, re.MULTILINE)
+    for path in tmp_path.iterdir():
+        assert path.read_text().splitlines()[1] not in shown
+
+
+def test_a_linkage_key_that_is_there_is_shown_again_and_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "linkage.key"
+    first, content = done("keygen", "linkage", path), path.read_bytes()
+    assert done("keygen", "linkage", path) == first
+    assert path.read_bytes() == content
+    assert done("keygen", "linkage", path, "--epoch", "2") != first
+    assert done("keygen", "linkage", path, "--scheme", "generic-person-v1") != first
+
+
+def test_other_keys_are_never_overwritten(tmp_path: Path) -> None:
+    done("keygen", "alias", tmp_path / "alias.key")
+    done("keygen", "coordinator", tmp_path / "private.key", tmp_path / "public.key")
+    content = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for arguments in (
+        ("alias", tmp_path / "alias.key"),
+        ("coordinator", tmp_path / "private.key", tmp_path / "other.key"),
+        ("coordinator", tmp_path / "other.key", tmp_path / "public.key"),
+    ):
+        assert "is not overwritten" in refused("keygen", *arguments)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == content
+
+
+def test_a_key_open_to_others_is_refused(deployed: Deployed, tmp_path: Path) -> None:
+    (tmp_path / "police.alias.key").chmod(0o644)
+    file = csv_of(tmp_path / "people.csv", people(range(2)))
+    assert "others than its owner" in refused("feed", "push", file, "--config", tmp_path / "police.toml")
+
+
+def test_pki_init_makes_a_folder_for_every_party_and_adds_what_is_missing(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    arguments = ("pki", "init", "--config", tmp_path / "matcher.toml", "--out", tmp_path / "pki")
+    shown = done(*arguments)
+    parties = {path.name for path in (tmp_path / "pki").iterdir()}
+    assert parties == {
+        "authority", "server", "agency-police", "agency-clinic", "agency-council", "coordinator-hub", "operator-ops",
+    }  # fmt: skip
+    assert len(shown.splitlines()) == len(parties)
+    assert {mode(tmp_path / "pki" / party / "key.pem") for party in parties - {"authority"}} == {0o600}
+    assert done(*arguments) == ""
+
+
+# -- configuration ---------------------------------------------------------------------------------------------------
+
+
+def test_three_mistakes_are_listed_together(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    path = tmp_path / "matcher.toml"
+    text = path.read_text().replace('sector = "health"', 'sector = "wealth"').replace("epoch = 3", "epoch = 0")
+    path.write_text(text.replace("expected_population", "expected_populaton"))
+    for command in (("serve",), ("pki", "init", "--out", tmp_path / "pki")):
+        errors = [line for line in refused(*command, "--config", path).splitlines() if line.startswith("error: ")]
+        assert any("epoch" in line for line in errors)
+        assert any("sector" in line for line in errors)
+        assert any("expected_populaton" in line and "did you mean expected_population?" in line for line in errors)
+    assert not (tmp_path / "matcher.db").exists()
+    assert not (tmp_path / "pki").exists()
+
+
+def test_a_config_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    result = run("serve", "--config", tmp_path / "none.toml")
+    assert result.exit_code == 2
+    assert "does not exist" in result.stderr
+
+
+# -- agency ----------------------------------------------------------------------------------------------------------
+
+
+def test_validate_reports_without_values(tmp_path: Path) -> None:
+    persons = [person(0), person(1, identifier="1234567890"), person(2, dob="01/01/1900"), person(3, postcode="")]
+    file = csv_of(tmp_path / "people.csv", persons, "Quixotterby,short,row")
+    text = done("validate", file)
+    assert "surname" in text
+    assert not re.search("Quixotterby|1234567890|REF-[0-9]", text)
+    for each in persons:
+        assert each["address"] not in text
+
+
+def test_validate_takes_a_column_map(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("Kennziffer,forename,surname\n1,Anna,Lee\n")
+    assert "no column record_ref" in refused("validate", file)
+    assert "1" in done("validate", file, "--column", "record_ref=Kennziffer")
+    assert run("validate", file, "--column", "record_ref").exit_code == 2
+
+
+def test_tokenise_writes_a_file_that_push_takes(deployed: Deployed, tmp_path: Path) -> None:
+    file = csv_of(tmp_path / "people.csv", people(range(9)))
+    config = ("--config", tmp_path / "police.toml")
+    assert "9 records tokenised into" in done("tokenise", file, *config, "--out", tmp_path / "people.tokens")
+    assert "already" in refused("tokenise", file, *config, "--out", tmp_path / "people.tokens")
+    assert "9 records committed" in done("feed", "push", tmp_path / "people.tokens", *config)
+    assert deployed.frames() == 1
+
+
+def test_a_matcher_that_is_away_is_told_of_with_advice(tmp_path: Path, deployed: Deployed) -> None:
+    file = csv_of(tmp_path / "people.csv", people(range(2)))
+    config = agency_config(deployed, "police", matcher="127.0.0.1:1")
+    assert "UNAVAILABLE" in refused("feed", "push", file, "--config", config)
+
+
+def test_remove_and_contacts(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, [person(number, observed_day="2001-01-01") for number in range(3)])
+    assert deployed.alerts() == []
+    today = time.strftime("%Y-%m-%d")
+    (tmp_path / "met.csv").write_text(
+        f"record_ref,observed_day\nREF-0,{today}\nREF-1,{today}\nREF-1,2002-02-02\nREF-2,\n"
+    )
+    for agency in ("police", "clinic"):
+        shown = done("feed", "contacts", tmp_path / "met.csv", "--config", tmp_path / f"{agency}.toml")
+        assert "2 contacts committed" in shown
+    assert [alert.kind.name for alert in deployed.alerts()] == ["KNOWN_TO_TWO"] * 2
+    (tmp_path / "gone.txt").write_text("REF-0\n\nREF-0\nNEVER-SENT\n")
+    assert "2 removals committed" in done("feed", "remove", tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
+    assert [alert.kind.name for alert in deployed.alerts()[2:]] == ["WITHDRAWN"]
+
+
+def test_removals_are_shown_by_reference_and_confirmed(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people([0]))
+    cases = CaseServiceStub(deployed.channel("coordinator-hub"))
+    opened = cases.OpenCase(case_pb.OpenCaseRequest(person_id=deployed.alerts()[0].person_id))
+    cases.CloseCase(case_pb.CloseCaseRequest(case_id=opened.case_id))
+    deployed.settle()
+    (tmp_path / "references.txt").write_text("REF-9\nREF-0\n")
+    removals = (
+        "feed",
+        "removals",
+        tmp_path / "references.txt",
+        "--seconds",
+        "0.7",
+        "--config",
+        tmp_path / "police.toml",
+    )
+    assert re.fullmatch(r"closed [0-9-]{10}: delete REF-0\n", done(*removals))
+    assert "1 removals confirmed" in done(*removals, "--confirm")
+    assert done(*removals) == ""
+
+
+# -- coordinator and operator ----------------------------------------------------------------------------------------
+
+
+def test_watch_shows_alerts_once(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people(range(3)))
+    watch = ("alerts", "watch", "--no-follow", "--config", tmp_path / "hub.toml")
+    lines = done(*watch).splitlines()
+    assert len(lines) == 3
+    assert re.match(r"1 KNOWN_TO_TWO person [0-9a-f]{8} alert [0-9a-f]{32} confidence very_high: ", lines[0])
+    assert "police REF-0; clinic REF-0" in lines[0]
+    assert done(*watch) == ""
+
+
+def test_watch_appends_json_lines(deployed: Deployed, tmp_path: Path) -> None:
+    out = tmp_path / "alerts.jsonl"
+    watch = ("alerts", "watch", "--no-follow", "--config", tmp_path / "hub.toml", "--out", out)
+    for number in range(2):
+        for agency in ("police", "clinic"):
+            send(deployed, agency, people([number]))
+        assert done(*watch) == ""
+    alerts = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(alert["sequence"], alert["kind"]) for alert in alerts] == [(1, "KNOWN_TO_TWO"), (2, "KNOWN_TO_TWO")]
+    assert [member["reference"] for member in alerts[1]["members"]] == ["REF-1", "REF-1"]
+
+
+def test_explain_says_why(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people([0]))
+    alert_id = deployed.alerts()[0].alert_id.hex()
+    text = done("alerts", "explain", "--config", tmp_path / "hub.toml", alert_id)
+    assert re.search(r"surname +agree +[+-]", text)
+    assert "match weight" in text
+    assert "REF-0" not in text
+    assert "NOT_FOUND" in refused("alerts", "explain", "--config", tmp_path / "hub.toml", bytes(16).hex())
+    assert run("alerts", "explain", "--config", tmp_path / "hub.toml", "xyz").exit_code == 2
+
+
+def test_review_and_resolve(deployed: Deployed, tmp_path: Path) -> None:
+    send(deployed, "police", people([0]))
+    send(deployed, "clinic", [little(0)])
+    config = ("--config", tmp_path / "hub.toml")
+    [line] = done("alerts", "review", *config).splitlines()
+    assert re.match(r"[0-9a-f]{32} police - clinic: forename agree, ", line)
+    resolve = ("alerts", "resolve", *config, line.split()[0])
+    assert "must lie in the future" in refused(*resolve, "same", "--reviewer", "E", "--until", "2001-01-01")
+    assert run(*resolve, "perhaps", "--reviewer", "E").exit_code == 2
+    assert done(*resolve, "same", "--reviewer", "E", "--until", "2099-01-01") == "answered\n"
+    assert [alert.kind.name for alert in deployed.alerts()] == ["KNOWN_TO_TWO"]
+    assert done("alerts", "review", *config) == ""
+
+
+def test_status_is_blurred_json(deployed: Deployed, tmp_path: Path) -> None:
+    send(deployed, "police", people(range(3)))
+    told = json.loads(done("status", "--config", tmp_path / "ops.toml"))
+    assert told["records"] == {"value": "7", "at_most": True}
+    assert told["frames_waiting"] == "0"
+    assert [feed["agency"] for feed in told["feeds"]] == ["clinic", "council", "police"]
+
+
+def test_serve_says_where_and_stops_when_told(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    done("pki", "init", "--config", tmp_path / "matcher.toml", "--out", tmp_path / "pki")
+    model().save(tmp_path / "model.json")
+    with subprocess.Popen(
+        command_line("serve", "--config", tmp_path / "matcher.toml"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout
+        assert re.fullmatch(r"serving on 127\.0\.0\.1:[0-9]+\n", server.stdout.readline())
+        second = run("serve", "--config", tmp_path / "matcher.toml")
+        assert second.exit_code == 1
+        assert "is open in another matcher" in second.stderr
+        server.send_signal(signal.SIGTERM)
+        _, logged = server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert "matcher.service.server: stopped" in logged
+    assert "Traceback" not in logged
+
+
+# -- link ------------------------------------------------------------------------------------------------------------
+
+
+def linked(folder: Path, *options: str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    for agency, numbers in (("police", range(12)), ("clinic", range(8, 20))):
+        with (folder / f"{agency}.csv").open("w", newline="") as file:
+            columns = ["record_ref", "agency", "forename", "surname", "dob", "sex", "postcode", "address", "identifier"]
+            writer = csv.DictWriter(file, columns, extrasaction="ignore")
+            writer.writerow({name: "nhs_number" if name == "identifier" else name for name in columns})
+            writer.writerows(person(n, agency=agency, record_ref=f"{agency}-{n}") for n in numbers)
+    files = (folder / "police.csv", folder / "clinic.csv")
+    persons, pairs = folder / "persons.csv", folder / "pairs.csv"
+    text = done("link", *files, "--persons", persons, "--pairs", pairs, *options)
+    assert "24 records, 4 persons with more than one" in text
+    with persons.open() as first, pairs.open() as second:
+        return list(csv.DictReader(first)), list(csv.DictReader(second))
+
+
+@pytest.mark.parametrize("options", [(), ("--expected-population", "1000")], ids=["estimated", "given"])
+def test_link_writes_persons_and_pairs(tmp_path: Path, options: tuple[str, ...]) -> None:
+    model().save(tmp_path / "model.json")
+    persons, pairs = linked(tmp_path, "--model", str(tmp_path / "model.json"), *options)
+    assert list(persons[0]) == ["record_ref", "agency", "person_id"]
+    assert [each["record_ref"] for each in persons] == [f"police-{n}" for n in range(12)] + [
+        f"clinic-{n}" for n in range(8, 20)
+    ]
+    together: dict[str, set[str]] = {}
+    for each in persons:
+        together.setdefault(each["person_id"], set()).add(each["record_ref"])
+    assert [each for each in together.values() if len(each) > 1] == [
+        {f"police-{n}", f"clinic-{n}"} for n in range(8, 12)
+    ]
+    assert list(pairs[0]) == ["record_ref_l", "record_ref_r", "match_weight", "match_probability", "decision"]
+    assert {(each["record_ref_l"], each["record_ref_r"]) for each in pairs if each["decision"] == "MATCH"} == {
+        (f"police-{n}", f"clinic-{n}") for n in range(8, 12)
+    }
+    weights = [float(each["match_weight"]) for each in pairs]
+    assert weights == sorted(weights, reverse=True)
+    assert all(0.5 <= float(each["match_probability"]) <= 1 for each in pairs)
+
+
+def test_link_names_rows_it_leaves_out(tmp_path: Path) -> None:
+    model().save(tmp_path / "model.json")
+    (tmp_path / "a.csv").write_text("record_ref,agency,surname\n1,a,Lee\n,a,Quixotterby\n2,b,Ray\n")
+    result = run("link", tmp_path / "a.csv", "--persons", tmp_path / "p.csv", "--model", tmp_path / "model.json")
+    assert result.exit_code == 0, result.output
+    assert "a.csv row 3 record_ref: no record reference" in result.stderr
+    assert "Quixotterby" not in result.output
+
+
+@pytest.mark.parametrize("count", [0, 1, 20])
+def test_link_of_people_who_have_nothing_in_common(tmp_path: Path, count: int) -> None:
+    model().save(tmp_path / "model.json")
+    lines = [f"{agency}{n},{agency},{'XQ'[agency == 'a']}{chr(97 + n)}zz" for agency in "ab" for n in range(count)]
+    (tmp_path / "a.csv").write_text("\n".join(["record_ref,agency,surname", *lines]) + "\n")
+    text = done("link", tmp_path / "a.csv", "--persons", tmp_path / "p.csv", "--model", tmp_path / "model.json")
+    assert f"{2 * count} records, 0 persons" in text
