@@ -1,4 +1,5 @@
-"""The slow truth: what the compiled loops do, said again with sets, `hmac`, the ChaCha20 of `cryptography`, and loops."""
+"""The slow truth: what the compiled loops do, said again with sets, `hmac`, the ChaCha20 of `cryptography`, and
+loops."""
 
 import hashlib
 import hmac
@@ -79,8 +80,8 @@ def distances(
     left: tuple[Sequence[bytes], Sequence[bytes], int],
     right: tuple[Sequence[bytes], Sequence[bytes], int],
 ) -> tuple[int, ...] | None:
-    """Of two rows, each block tokens (b'' if none), encodings and field mask: mean distances over shared blocks, rounded
-    half up, 0 only if 0 in all; -1 where missing. None if they share no block."""
+    """Of two rows, each block tokens (b'' if none), encodings and field mask: mean distances over shared blocks,
+    rounded half up, 0 only if 0 in all; -1 where missing. None if they share no block."""
     shared = [p for p, (a, b) in enumerate(zip(left[0], right[0], strict=True)) if a and a == b]
     if not shared:
         return None

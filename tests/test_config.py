@@ -110,7 +110,7 @@ epoch = 65535
 expected_population = 100
 match_probability = 0.9
 possible_probability = 0.2
-max_batch_records = 16384
+max_batch_records = 8192
 block_cap = 10
 look_back_days = 3650
 reflection = true
@@ -173,7 +173,7 @@ WRONG = [
     ("possible_probability", "0.0", "above 0 and below 1"),
     ("possible_probability", "0.95", "must be below match_probability"),
     ("match_probability", "0.3", "must be below match_probability"),
-    ("max_batch_records", "16385", "1 to 16384"),
+    ("max_batch_records", "8193", "1 to 8192"),
     ("block_cap", "9", "10 to"),
     ("look_back_days", "0", "1 to 3650"),
     ("reflection", "1", "true or false"),

@@ -398,7 +398,7 @@ def test_names_lead_back_to_records_of_their_own_database_only() -> None:
     assert [names.oldest_record(name) for name in made] == [0, 1, 2**40]
     assert [others.oldest_record(name) for name in made] == [-1] * 3
     assert (names.oldest_record(b""), names.oldest_record(bytes(32))) == (-1, -1)
-    assert len({*made, names.alert(1), names.notice(1, 1), names.notice(1, 2), names.notice(2, 1)}) == 7
+    assert len({*made, names.notice(1, 1), names.notice(1, 2), names.notice(2, 1)}) == 6
 
 
 # -- nothing but the store matters -----------------------------------------------------------------------------------

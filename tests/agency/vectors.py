@@ -1,4 +1,5 @@
-"""The published test vectors of the token scheme: `python -m tests.agency.vectors` writes them again, by the oracle alone.
+"""The published test vectors of the token scheme: `python -m tests.agency.vectors` writes them again, by the oracle
+alone.
 
 For a client in another language: under the linkage key and epoch, every record's canonical values give the blocking
 values, block tokens and encodings. Only the bits set in `known` count: the bytes of missing fields are random.
@@ -54,11 +55,14 @@ def expected(scheme: LinkageScheme, columns: dict[str, str]) -> dict[str, Any]:
     for each in scheme.passes:
         (value,) = blocking_values(each, {name: [text] for name, text in columns.items()})
         if value:
-            token, encoding = reference.encode(
-                reference.block_secret(key("pass", each.name), value), bits, signatures
-            )
+            token, encoding = reference.encode(reference.block_secret(key("pass", each.name), value), bits, signatures)
             passes.append(
-                {"pass": each.name, "blocking_value": value.hex(), "block_token": token.hex(), "encoding": encoding.hex()}
+                {
+                    "pass": each.name,
+                    "blocking_value": value.hex(),
+                    "block_token": token.hex(),
+                    "encoding": encoding.hex(),
+                }
             )
     return {
         "canonical": columns,

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from matcher.blocking.index import BlockIndex
 from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1
+from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel, Rival
 from matcher.scoring.scorer import Scorer
-from matcher.scoring.decision import Thresholds
 from tests import reference
 
 PASSES = len(UK_PERSON_V1.passes)

@@ -9,7 +9,7 @@ from matcher.scoring.training import adapt, fit
 MATCHES = 4_000
 ALL_PAIRS = 4e5
 M = (0.9, 0.95, 0.8)
-U = (0.05, 0.01, 0.1)
+U = (0.01, 0.005, 0.02)
 """Shares of agreement (distance 0); the other pairs have 16 of 32 bits different."""
 
 SCHEME = LinkageScheme(
@@ -26,7 +26,8 @@ def drawn(rng, shares, count):
 
 
 def data(seed, m=M):
-    """Candidates, random pairs, and which candidates are matches: blocking has let through a part of all non-matches."""
+    """Candidates, random pairs, and which candidates are matches: blocking has let through a part of all
+    non-matches."""
     rng = np.random.default_rng(seed)
     non_matches = drawn(rng, U, int(ALL_PAIRS) - MATCHES)
     # what shares nothing shares no block
@@ -53,7 +54,7 @@ def test_it_agrees_with_an_independent_implementation():
         import recordlinkage
 
         candidates, random_pairs, _ = data(2)
-        # the other classifier fits u too, on candidates: give it all pairs' non-matches, thinned by what they agree in
+        # the other classifier fits u as well, so it gets a sample with enough matches
         rng = np.random.default_rng(5)
         binary = (np.concatenate([drawn(rng, M, 20_000), drawn(rng, U, 100_000)]) == 0).astype(int)
         index = pd.MultiIndex.from_arrays([np.arange(len(binary)), np.arange(len(binary))])
@@ -73,7 +74,7 @@ def test_adapting_moves_towards_the_data_at_hand():
     others, _, _ = data(4, worse)
     adapted, share = adapt(model, others, ALL_PAIRS)
     assert share == pytest.approx(MATCHES / ALL_PAIRS, rel=0.1)
-    assert adapted.tables[0][16] == pytest.approx(np.log2(0.3 / 0.95), abs=0.25)
+    assert adapted.tables[0][16] == pytest.approx(np.log2(0.3 / 0.99), abs=0.25)
 
 
 def test_few_pairs_change_little():
@@ -81,7 +82,7 @@ def test_few_pairs_change_little():
     model, _ = fit(SCHEME, candidates, random_pairs, ALL_PAIRS)
     adapted, _ = adapt(model, candidates[truth][:3], 100.0)
     for before, after in zip(model.tables, adapted.tables, strict=True):
-        assert np.abs(before[[0, 16]] - after[[0, 16]]).max() < 0.5
+        assert np.abs(before[[0, 16]] - after[[0, 16]]).max() < 1.0
 
 
 def test_rivals_never_become_more_common_than_in_the_model():

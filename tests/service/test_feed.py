@@ -301,3 +301,26 @@ def test_the_scheme_and_the_offset_say_nothing_of_others(deployed: Deployed) -> 
 def whole(reply: bytes, call: grpc.Call) -> Reply:
     """All that a caller sees of an answer."""
     return reply, tuple(call.initial_metadata()), tuple(call.trailing_metadata()), call.details() or "", call.code()
+
+
+# -- malice ----------------------------------------------------------------------------------------------------------
+
+
+def test_one_token_sent_for_every_pass_harms_nobody(deployed: Deployed) -> None:
+    """Rows in one block through several passes must not tie the index into a ring."""
+    odd = []
+    for agency in ("police", "clinic"):
+        message = batch(agency, people(range(3)))
+        message.block_tokens = message.block_tokens[:16] * (len(message.block_tokens) // 16)
+        odd.append((agency, message))
+    for agency, message in odd:
+        append(deployed, agency, message)
+    deployed.settle()
+    gone = b"".join(alias("police", each) for each in people(range(3)))
+    deployed.feed("police").RemoveRecords(pb.RemoveRecordsRequest(request_id="r", aliases=gone))
+    deployed.settle()
+    for agency in ("police", "clinic"):
+        append(deployed, agency, batch(agency, people(range(10, 12))), feed_id="good")
+    told = [alert for alert in deployed.alerts() if alert.kind is AlertKind.KNOWN_TO_TWO]
+    aliases = {member.alias for alert in told for member in alert.members}
+    assert aliases >= {alias("police", person(10)), alias("clinic", person(11))}
