@@ -70,8 +70,7 @@ class AlertClient:
         self._channel.close()
 
     def alerts(self, *, follow: bool = True) -> Iterator[OpenedAlert]:
-        """Alerts behind the consumer's mark, in order, gapless; reconnects. Without `follow`, ends with the
-        log."""
+        """Alerts behind the consumer's mark, in order, gapless; reconnects. Without `follow`, ends with the log."""
         last: int | None = None
         pause = _PAUSE
         while True:

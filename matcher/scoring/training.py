@@ -16,9 +16,8 @@ from matcher.scoring.model import MatchModel, Rival
 HOUSEHOLD = ("surname", "postcode", "address")
 TWIN = (*HOUSEHOLD, "year", "month_day")
 TWIN_PRIOR = 6.5
-"""One pair of twins to 90 matches. A constant: without sex or identifier a twin cannot be told from a forename gone
-wrong, and a fit drifts to either side. About 3 of 100 people are twins (UK births); in half of the cases both are
-known."""
+"""One pair of twins to 90 matches. Not fitted: without sex or identifier a twin cannot be told from a forename gone
+wrong. Taken from counts in the synthetic population (`docs/decisions/0001-rivals.md`), not from real records."""
 CONFIDENCE = 25.0
 """When a model is adapted, it counts as much as so many matches of the data at hand."""
 _FIRST_MISS = 2.0**-8
