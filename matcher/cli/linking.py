@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import combinations, groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -19,7 +20,7 @@ from matcher.agency.sources import read
 from matcher.agency.tokeniser import Tokeniser
 from matcher.blocking.index import BlockIndex
 from matcher.frame import pack_records, unpack_records
-from matcher.model import Links
+from matcher.model import Decision
 from matcher.pipeline import AgencyInfo, Pipeline, Settings
 from matcher.scheme import LinkageScheme
 from matcher.scoring.decision import Thresholds
@@ -28,8 +29,20 @@ from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import adapt
 from matcher.store.memory import MemoryStore
 
+BALANCED = Thresholds(match=0.7)
+"""Both kinds of error weigh about alike here. The service, whose matches become alerts, asks for more."""
 _FEED = "link"
 _LEAST_POPULATION = 100
+
+
+class Pair(NamedTuple):
+    """Two records, left < right, and what was decided of them."""
+
+    left: int
+    right: int
+    weight: float
+    """Bits, prior included."""
+    decision: Decision
 
 
 @dataclass(slots=True, repr=False)
@@ -42,9 +55,24 @@ class Linked:
     problems: list[tuple[str, Problem]] = field(default_factory=list)
     """Name of the file, and what is wrong in it."""
 
-    def pairs(self) -> Links:
-        """Every MATCH and POSSIBLE_MATCH pair, ordered by (left, right)."""
-        return self.pipeline.store.links()
+    def pairs(self) -> list[Pair]:
+        """Every pair across agencies decided MATCH or POSSIBLE_MATCH, strongest first.
+
+        MATCH are the pairs of one person, also those that only others hold together: their weight is that of the
+        weakest link the person needs. A pair above the threshold whose records ended up in two persons is possible.
+        """
+        links = self.pipeline.store.links()
+        scored = zip(links.left.tolist(), links.right.tolist(), links.weight.tolist(), strict=True)
+        weights = {(left, right): weight for left, right, weight in scored}
+        found = []
+        persons = map(self.pipeline.persons.person_of, range(len(self.references)))
+        for person in {person for person in persons if person is not None}:
+            for left, right in combinations(person.records, 2):
+                if self.references[left][0] != self.references[right][0]:
+                    weight = weights.pop((left, right), person.weakest)
+                    found.append(Pair(left, right, weight, Decision.MATCH))
+        found += [Pair(left, right, weight, Decision.POSSIBLE_MATCH) for (left, right), weight in weights.items()]
+        return sorted(found, key=lambda pair: (-pair.weight, pair.left, pair.right))
 
     def persons(self) -> list[int]:
         """For each record the oldest record of its person: itself where it is alone."""
@@ -58,7 +86,7 @@ def link_files(
     *,
     model: MatchModel | None = None,
     expected_population: int | None = None,
-    thresholds: Thresholds | None = None,
+    thresholds: Thresholds = BALANCED,
 ) -> Linked:
     """Read files with the columns of `SOURCE_COLUMNS` (with `agency`) and link them; see `link_batches`."""
     problems: list[tuple[str, Problem]] = []
@@ -82,7 +110,7 @@ def link_batches(
     *,
     model: MatchModel | None = None,
     expected_population: int | None = None,
-    thresholds: Thresholds | None = None,
+    thresholds: Thresholds = BALANCED,
 ) -> Linked:
     """Tokenise and match. `model`: the shipped one by default. `expected_population`: how many people the files may
     speak of; by default that, and how common households and twins are, is estimated from the tokens."""
@@ -105,7 +133,7 @@ def link_batches(
     model = model or MatchModel.shipped(scheme)
     if expected_population is None:
         expected_population, model = _estimated(store, model, len(references))
-    scorer = Scorer(model, expected_population, thresholds or Thresholds())
+    scorer = Scorer(model, expected_population, thresholds)
     sectors = tuple(AgencyInfo(agency, "council") for agency in tokenisers)
     pipeline = Pipeline(store, scorer, Settings(sectors, look_back_days=10**6))
     pipeline.match_all()
