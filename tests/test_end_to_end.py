@@ -23,8 +23,8 @@ AGENCIES = (
 )
 RECORDS = 5000
 LEAST_PRECISION, LEAST_RECALL = 0.995, 0.84
-"""The service asks for a match probability of 0.95 and expects households and twins, of which Febrl has none: what it tells
-is right, and it leaves more to the reviewer than `matcher link`, which adapts to its files (tests/test_quality.py)."""
+"""The service asks for a match probability of 0.95 and expects households and twins, of which Febrl has none: what it
+tells is right, and it leaves more to the reviewer than `matcher link`, which adapts to its files."""
 
 
 def febrl() -> dict[str, pd.DataFrame]:
