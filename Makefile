@@ -30,7 +30,7 @@ test: $(STAMP) lint proto-check tests/node/node_modules/.installed  ## everythin
 	$(BIN)/python -m pytest
 
 tests/node/node_modules/.installed: tests/node/package-lock.json $(STAMP)
-	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error
 	@touch $@
 
 lint: $(STAMP)  ## ruff, mypy --strict, import contracts, buf
