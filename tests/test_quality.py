@@ -32,7 +32,8 @@ def f1(found: set[tuple[int, int]], true: set[tuple[int, int]]) -> float:
     return 2 * len(found & true) / (len(found) + len(true))
 
 
-@pytest.mark.parametrize(("with_number", "least"), [(False, 0.99), (True, 0.997)])
+# Keys are drawn anew in every run: without the number F1 lies between 0.9903 and 0.9909 (8 runs), which leaves room here.
+@pytest.mark.parametrize(("with_number", "least"), [(False, 0.989), (True, 0.997)])
 def test_febrl4(with_number, least):
     linked = link_batches(febrl4(with_number=with_number), GENERIC_PERSON_V1)
     number = [benchmarks.febrl.person_of(ref) for _, ref in linked.references]
@@ -57,8 +58,8 @@ def test_a_population_of_nine_agencies():
     agency = [reference[0] for reference in linked.references]
     true = {pair for one in held.values() for pair in combinations(one, 2) if agency[pair[0]] != agency[pair[1]]}
     found = matches(linked)
-    assert len(found & true) / len(found) >= 0.985
-    assert len(found & true) / len(true) >= 0.85
+    assert len(found & true) / len(found) >= 0.97
+    assert len(found & true) / len(true) >= 0.9
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
