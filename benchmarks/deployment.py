@@ -120,8 +120,13 @@ class Deployment:
         return self.folder / "operator.toml"
 
     def command(self, *arguments: str | Path) -> str:
-        """Run a `matcher` command to its end; what it printed. `CalledProcessError` if it failed."""
-        return subprocess.run(matcher(*arguments), check=True, stdout=subprocess.PIPE, text=True).stdout
+        """Run a `matcher` command to its end; what it printed. `CalledProcessError` if it failed.
+
+        What it complains of goes to `commands.log` in the folder.
+        """
+        with (self.folder / "commands.log").open("a") as log:
+            command = matcher(*arguments)
+            return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=log, text=True).stdout
 
     def spawn(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start a `matcher` command."""
