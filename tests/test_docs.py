@@ -110,7 +110,7 @@ def test_shown_commands_exist(name: str, line: str) -> None:
     while isinstance(command, click.Group):
         assert rest and rest[0] in command.commands, f"{name}: {line}"
         command, rest = command.commands[rest[0]], rest[1:]
-    context = click.Context(command, info_name=line)
+    context = click.Context(command, info_name=line, help_option_names=["-h", "--help"])
     values, extra, _ = command.make_parser(context).parse_args(list(rest))  # raises on an option there is not
     assert not extra, f"{name}: {line}"
     for parameter in command.params:
