@@ -177,7 +177,7 @@ class NotFoundError(MatcherError):
 
 
 class AcknowledgeAheadError(MatcherError):
-    """Acknowledge only what was received: the log does not reach that sequence yet."""
+    """Name only what was received: the log does not reach that sequence; was an older backup restored?"""
 
     REASON = "ERROR_REASON_ACKNOWLEDGE_AHEAD"
 

@@ -6,7 +6,7 @@ from threading import Lock
 
 import grpc
 
-from matcher.errors import ConsumerFencedError, InvalidArgumentError
+from matcher.errors import AcknowledgeAheadError, ConsumerFencedError, InvalidArgumentError
 from matcher.explanation import ExplainedLink, Explainer
 from matcher.frame import pack_answer
 from matcher.model import Answer, FrameKind, Resolution
@@ -40,6 +40,8 @@ class AlertServicer(AlertServiceServicer):
     ) -> Iterator[pb.WatchAlertsResponse]:
         """See the contract."""
         consumer = checked_name(request.consumer, "consumer")
+        if request.after_sequence > self._store.last_sequence:  # as after an older backup was restored
+            raise AcknowledgeAheadError("the log does not reach after_sequence")
         me = object()
         with self._lock:
             self._watchers[consumer] = me

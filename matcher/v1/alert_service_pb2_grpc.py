@@ -76,7 +76,8 @@ class AlertServiceServicer:
     def WatchAlerts(self, request, context):
         """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
         between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-        checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over.
+        checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+        OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

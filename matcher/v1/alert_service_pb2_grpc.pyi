@@ -38,7 +38,8 @@ class AlertServiceStub:
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_alert_service_pb2.WatchAlertsRequest, _alert_service_pb2.WatchAlertsResponse]
     """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
     between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over.
+    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+    OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
     """
     AcknowledgeAlerts: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.AcknowledgeAlertsRequest, _alert_service_pb2.AcknowledgeAlertsResponse]
     """Moves the consumer's stored mark. Cumulative and idempotent; a lower sequence changes nothing.
@@ -67,7 +68,8 @@ class AlertServiceAsyncStub(AlertServiceStub):
     WatchAlerts: _aio.UnaryStreamMultiCallable[_alert_service_pb2.WatchAlertsRequest, _alert_service_pb2.WatchAlertsResponse]  # type: ignore[assignment]
     """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
     between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over.
+    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+    OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
     """
     AcknowledgeAlerts: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.AcknowledgeAlertsRequest, _alert_service_pb2.AcknowledgeAlertsResponse]  # type: ignore[assignment]
     """Moves the consumer's stored mark. Cumulative and idempotent; a lower sequence changes nothing.
@@ -99,7 +101,8 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_alert_service_pb2.WatchAlertsResponse], _abc.AsyncIterator[_alert_service_pb2.WatchAlertsResponse]]:
         """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
         between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-        checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over.
+        checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+        OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
         """
 
     @_abc_1.abstractmethod

@@ -57,7 +57,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 16
     """NOT_FOUND: no such alert, case or possible match."""
     ERROR_REASON_ACKNOWLEDGE_AHEAD: _ErrorReason.ValueType  # 17
-    """OUT_OF_RANGE: the alert log does not reach the sequence acknowledged."""
+    """OUT_OF_RANGE: the alert log does not reach the sequence named."""
     ERROR_REASON_CONSUMER_FENCED: _ErrorReason.ValueType  # 18
     """ABORTED: a newer connection of the same consumer took over."""
     ERROR_REASON_GREEN_AND_BLUE_REQUIRED: _ErrorReason.ValueType  # 19
@@ -109,7 +109,7 @@ ERROR_REASON_UNKNOWN_CALLER: ErrorReason.ValueType  # 15
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 16
 """NOT_FOUND: no such alert, case or possible match."""
 ERROR_REASON_ACKNOWLEDGE_AHEAD: ErrorReason.ValueType  # 17
-"""OUT_OF_RANGE: the alert log does not reach the sequence acknowledged."""
+"""OUT_OF_RANGE: the alert log does not reach the sequence named."""
 ERROR_REASON_CONSUMER_FENCED: ErrorReason.ValueType  # 18
 """ABORTED: a newer connection of the same consumer took over."""
 ERROR_REASON_GREEN_AND_BLUE_REQUIRED: ErrorReason.ValueType  # 19

@@ -103,6 +103,12 @@ def test_a_watcher_starts_behind_its_mark_or_where_it_says(deployed: Deployed) -
         assert ([alert.sequence for alert in alerts], checkpoint) == (expected, 5)
 
 
+def test_a_watcher_ahead_of_the_log_is_told(deployed: Deployed) -> None:
+    known_to_two(deployed, 2)
+    found = refused(lambda: next(watch(deployed, "desk", 3)))
+    assert (found.code, found.reason) == (grpc.StatusCode.OUT_OF_RANGE, "ERROR_REASON_ACKNOWLEDGE_AHEAD")
+
+
 def test_a_redelivered_alert_is_the_same(deployed: Deployed) -> None:
     known_to_two(deployed, 3)
     first, again = (until_checkpoint(watch(deployed, after=0))[0] for _ in range(2))
