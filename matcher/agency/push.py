@@ -36,6 +36,7 @@ _TRIES = 6
 _FIRST_PAUSE = 0.5
 _TRANSIENT = {
     "UNAVAILABLE",
+    "CANCELLED",  # what a matcher that stops leaves of the calls in hand
     "ERROR_REASON_STORE_UNAVAILABLE",
     "ERROR_REASON_STORE_FULL",
     "ERROR_REASON_OFFSET_COMMITTED",

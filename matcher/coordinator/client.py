@@ -26,7 +26,8 @@ from matcher.wire import read_alert
 
 log = logging.getLogger(__name__)
 _PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-_TRANSIENT = {"UNAVAILABLE", "INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE", "ERROR_REASON_INTERNAL"}
+# a matcher that stops cancels the calls in hand
+_TRANSIENT = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE", "ERROR_REASON_INTERNAL"}
 
 
 @dataclass(frozen=True, slots=True)
