@@ -19,6 +19,7 @@ from matcher.agency.normalise import normalise
 from matcher.agency.sources import read
 from matcher.agency.tokeniser import Tokeniser
 from matcher.blocking.index import BlockIndex
+from matcher.errors import InputFileError
 from matcher.frame import pack_records, unpack_records
 from matcher.model import Decision
 from matcher.pipeline import AgencyInfo, Pipeline, Settings
@@ -113,13 +114,14 @@ def link_batches(
     thresholds: Thresholds = BALANCED,
 ) -> Linked:
     """Tokenise and match. `model`: the shipped one by default. `expected_population`: how many people the files may
-    speak of; by default that, and how common households and twins are, is estimated from the tokens."""
+    speak of; by default that is estimated from the tokens, and the model adapted to them. `InputFileError` if an
+    agency's record reference comes in two batches."""
     store = MemoryStore()
     keys = LinkageKeys(secrets.token_bytes(32), scheme, 1)
     alias_key = secrets.token_bytes(32)
     coordinator = X25519PrivateKey.generate().public_key().public_bytes_raw()
     tokenisers: dict[str, Tokeniser] = {}
-    references: list[tuple[str, str]] = []
+    references: dict[tuple[str, str], None] = {}
     for agency, raw in (part for batch in batches for part in by_agency(batch)):
         if agency not in tokenisers:
             tokenisers[agency] = Tokeniser(scheme, keys, AliasKey(alias_key, agency), agency, coordinator)
@@ -129,7 +131,10 @@ def link_batches(
         tokens = tokenisers[agency].tokenise(normalised)
         offset = store.next_offset(agency, _FEED)
         store.append(agency, _FEED, offset, tokens.record_count, 1, pack_records(tokens), int(time.time()))
-        references += [(agency, ref) for ref, _ in groupby(normalised.record_ref)]
+        before = len(references)
+        references |= dict.fromkeys((agency, ref) for ref, _ in groupby(normalised.record_ref))
+        if len(references) != before + tokens.record_count:
+            raise InputFileError("a record reference of one agency stands in two places; each record may come once")
     model = model or MatchModel.shipped(scheme)
     if expected_population is None:
         expected_population, model = _estimated(store, model, len(references))
@@ -137,11 +142,11 @@ def link_batches(
     sectors = tuple(AgencyInfo(agency, "council") for agency in tokenisers)
     pipeline = Pipeline(store, scorer, Settings(sectors, look_back_days=10**6))
     pipeline.match_all()
-    return Linked(pipeline, references)
+    return Linked(pipeline, list(references))
 
 
 def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int, MatchModel]:
-    """The population and the rivals' priors that the records themselves speak for."""
+    """The population that the records themselves speak for, and the model adapted to them."""
     index = BlockIndex(model.scheme, Settings(()).block_cap)
     agencies: dict[str, int] = {}
     held: Counter[str] = Counter()

@@ -388,6 +388,17 @@ def test_link_writes_persons_and_pairs(tmp_path: Path, options: tuple[str, ...])
     assert all(0.5 <= float(each["match_probability"]) <= 1 for each in pairs)
 
 
+def test_link_refuses_one_record_in_two_files(tmp_path: Path) -> None:
+    model().save(tmp_path / "model.json")
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for file in files:
+        file.write_text("record_ref,agency,surname\n1,a,Quixotterby\n")
+    result = run("link", *files, "--persons", tmp_path / "p.csv", "--model", tmp_path / "model.json")
+    assert result.exit_code == 1
+    assert "stands in two places" in result.output
+    assert "Quixotterby" not in result.output
+
+
 def test_link_names_rows_it_leaves_out(tmp_path: Path) -> None:
     model().save(tmp_path / "model.json")
     (tmp_path / "a.csv").write_text("record_ref,agency,surname\n1,a,Lee\n,a,Quixotterby\n2,b,Ray\n")
