@@ -141,8 +141,11 @@ def unpack_answer(payload: bytes) -> Answer:
     if kind != FrameKind.ANSWER or len(payload) < _HEADER.size + _ANSWER.size:
         raise StoreError("a stored frame is damaged")
     left, right, resolution, expires_at = _ANSWER.unpack_from(payload, _HEADER.size)
-    reviewer = payload[_HEADER.size + _ANSWER.size :].decode()
-    return Answer(left, right, Resolution(resolution), reviewer, expires_at)
+    try:
+        reviewer = payload[_HEADER.size + _ANSWER.size :].decode()
+        return Answer(left, right, Resolution(resolution), reviewer, expires_at)
+    except ValueError:
+        raise StoreError("a stored frame is damaged") from None
 
 
 def pack_closure(case_id: bytes) -> bytes:

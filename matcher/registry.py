@@ -81,6 +81,11 @@ class Registry:
         for column in self._columns.values():
             column[record] = -1
 
+    def skip_to(self, count: int) -> None:
+        """Take all numbers below `count` for given: those not held are gone, or of an agency that left."""
+        self.count = max(self.count, count)
+        self._reserve(count)
+
     def agency(self, record: int) -> int:
         """Number of the agency that holds the record, -1 if it is gone."""
         return int(self._columns["agency"][record])
@@ -88,6 +93,39 @@ class Registry:
     def holds(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of some record numbers (n,) are held."""
         return np.asarray(self._columns["agency"][records] >= 0)
+
+    def agencies(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers (n,) of the agencies that hold some records (n,), -1 where they are gone."""
+        return self._columns["agency"][records]
+
+    def days(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Day (n,) each of some records' persons was last met."""
+        return self._columns["day"][records]
+
+    def frames(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Frame (n,) each of some records (n,) is stored in."""
+        return self._columns["frame"][records]
+
+    def are_restricted(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some records (n,) must never alert automatically."""
+        return np.asarray((self._columns["flags"][records] & RESTRICTED) != 0)
+
+    def row_spans(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """First row of each of some records (n,) and the row behind its last, (n, 2)."""
+        first = self._columns["first_row"][records]
+        return np.stack([first, first + self._columns["rows"][records]], axis=1)
+
+    def ranks(self, records: NDArray[np.int64], agency_order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Order (n,) of some records (n,) by the place of their agency in `agency_order`, then by alias."""
+        agencies, entries = self._columns["agency"][records], self._columns["alias"][records]
+        aliases = np.zeros((len(records), 2), np.uint64)
+        for agency in self._aliases:
+            chosen = agencies == agency
+            aliases[chosen] = self._aliases[agency].keys[entries[chosen]]
+        aliases = aliases.byteswap()  # little endian words of bytes that compare from the first
+        ranks = np.empty(len(records), np.int64)
+        ranks[np.lexsort((aliases[:, 1], aliases[:, 0], agency_order[agencies]))] = np.arange(len(records))
+        return ranks
 
     def rows(self, record: int) -> range:
         """The record's rows in the block index."""
@@ -109,6 +147,11 @@ class Registry:
     def restricted(self, record: int) -> bool:
         """Whether the record must never alert automatically."""
         return bool(self._columns["flags"][record] & RESTRICTED)
+
+    def restricted_records(self) -> list[int]:
+        """Numbers of the records held that are restricted, ascending."""
+        agencies, flags = (self._columns[name][: self.count] for name in ("agency", "flags"))
+        return [int(record) for record in np.flatnonzero((agencies >= 0) & (flags & RESTRICTED > 0))]
 
     def alias(self, record: int) -> bytes:
         """The record's alias, 16 bytes."""

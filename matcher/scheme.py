@@ -24,24 +24,27 @@ SEALED_TEXT_BYTES = 96
 SEALED_BYTES = SEALED_TEXT_BYTES + 16
 ENCAPSULATION_BYTES = 80
 """An X25519 HPKE encapsulation (32) around a sealed 32-byte batch key (32 + 16)."""
-NORMALISATION_VERSION = 1
+NORMALISATION_VERSION = 2
 
 
 class Kind(StrEnum):
     """How a field's canonical value is broken into elements (`matcher/agency/elements.py`)."""
 
     NAME = "name"
+    FORENAME = "forename"
     YEAR = "year"
     MONTH_DAY = "month-day"
     CATEGORY = "category"
     POSTCODE = "postcode"
     TEXT = "text"
     IDENTIFIER = "identifier"
+    BLOCK = "block"
+    """Not encoded: two rows agree in it if they share the block of the pass of its name; else it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One encoded field.
+    """One field that rows are compared by.
 
     `comparison` names the evidence it belongs to. A comparison may have several alternatives, such as a name in its
     parts or as a whole, an address or its postcode: they say the same thing, so only the best counts. Within one
@@ -76,10 +79,19 @@ class LinkageScheme:
     normalisation_version: int = NORMALISATION_VERSION
 
     def __post_init__(self) -> None:
-        if any(field.bits % ENCODING_WORD_BITS or not 0 < field.bits <= SIGNATURE_BITS for field in self.fields):
+        if any(field.bits % ENCODING_WORD_BITS or not 0 < field.bits <= SIGNATURE_BITS for field in self.encoded):
             raise ConfigError(self.name, [f"bits must be a multiple of 32, at most {SIGNATURE_BITS}"])
+        of_blocks = self.fields[len(self.encoded) :]
+        passes = {each.name for each in self.passes}
+        if any(field.kind is not Kind.BLOCK or field.bits or field.name not in passes for field in of_blocks):
+            raise ConfigError(self.name, ["fields of kind block come last, have no bits and the name of a pass"])
         if len(self.fields) > 16 or len(self.passes) > 16:
             raise ConfigError(self.name, ["at most 16 fields and 16 passes fit the masks"])
+
+    @property
+    def encoded(self) -> tuple[Field, ...]:
+        """The fields that have bits in an encoding: all but those of kind block, which come last."""
+        return tuple(field for field in self.fields if field.kind is not Kind.BLOCK)
 
     @property
     def encoding_bytes(self) -> int:
@@ -106,7 +118,7 @@ class LinkageScheme:
 
 def _fields(identifier: str, *, identifier_vetoes: bool) -> tuple[Field, ...]:
     return (
-        Field("forename", Kind.NAME, 64, "name", "parts"),
+        Field("forename", Kind.FORENAME, 64, "name", "parts"),
         Field("surname", Kind.NAME, 64, "name", "parts"),
         Field("full_name", Kind.NAME, 64, "name", "whole"),
         Field("year", Kind.YEAR, 32, "birth_date"),
@@ -115,23 +127,24 @@ def _fields(identifier: str, *, identifier_vetoes: bool) -> tuple[Field, ...]:
         Field("postcode", Kind.POSTCODE, 64, "residence", "postcode"),
         Field("address", Kind.TEXT, 64, "residence", "address"),
         Field(identifier, Kind.IDENTIFIER, 64, "identifier", vetoes=identifier_vetoes),
+        Field("rare_name", Kind.BLOCK, 0, "name", "rare"),
     )
 
 
-def _passes(identifier: str, district: str) -> tuple[Pass, ...]:
-    sounds = "unordered(soundex(forename),soundex(surname))"
-    initials = "unordered(initial(forename),initial(surname))"
+def _passes(identifier: str) -> tuple[Pass, ...]:
+    starts = "unordered(start(forename),start(surname))"
     return (
-        Pass("surname-sound year month", ("soundex(surname)", "year", "month")),
         Pass("birth-date forename-initial", ("year", "month", "day", "initial(forename)")),
-        Pass("birth-date house-number", ("year", "month", "day", "number(address)")),
-        Pass("birth-date district", ("year", "month", "day", district)),
-        Pass("name-sounds year", (sounds, "year")),
-        Pass("name-sounds district", (sounds, district)),
+        Pass("birth-date district", ("year", "unordered(month,day)", "district(postcode)")),
+        Pass("year month surname-sound", ("year", "month", "soundex(surname)")),
+        Pass("year name-starts", ("year", starts)),
+        Pass("district name-starts", ("district(postcode)", starts)),
         Pass("postcode surname-sound", ("postcode", "soundex(surname)")),
         Pass("postcode forename-start", ("postcode", "start(forename)")),
-        Pass("house-number forename-start surname-sound", ("number(address)", "start(forename)", "soundex(surname)")),
-        Pass("house-number street initials", ("number(address)", "street(address)", initials)),
+        Pass("postcode house-number", ("postcode", "number(address)")),
+        Pass("house-number street surname-start", ("number(address)", "street(address)", "start(surname)")),
+        Pass("house-number street forename-sound", ("number(address)", "street(address)", "soundex(forename)")),
+        Pass("rare_name", ("rare(forename,surname)",)),
         Pass("identifier", (identifier,)),
     )
 
@@ -139,14 +152,14 @@ def _passes(identifier: str, district: str) -> tuple[Pass, ...]:
 UK_PERSON_V1 = LinkageScheme(
     name="uk-person-v1",
     fields=_fields("nhs_number", identifier_vetoes=True),
-    passes=_passes("nhs_number", "district(postcode)"),
+    passes=_passes("nhs_number"),
     identifier_column="nhs_number",
     checks_uk=True,
 )
 GENERIC_PERSON_V1 = LinkageScheme(
     name="generic-person-v1",
     fields=_fields("identifier", identifier_vetoes=False),
-    passes=_passes("identifier", "start(postcode)"),
+    passes=_passes("identifier"),
     identifier_column="identifier",
     checks_uk=False,
 )

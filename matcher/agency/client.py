@@ -60,15 +60,16 @@ class FeedClient:
         with refusals():
             return self._stub.OpenFeed(pb.OpenFeedRequest(feed_id=feed_id)).next_offset
 
-    def append(self, feed_id: str, batches: Iterable[RecordBatch]) -> Iterator[int]:
-        """Stream batches; after each one is committed, the offset before which everything is."""
+    def append(self, feed_id: str, batches: Iterable[RecordBatch], *, backfill: bool = False) -> Iterator[int]:
+        """Stream batches; after each one is committed, the offset before which everything is. `backfill`: alerts they
+        lead to are marked as those of a first load."""
         failure: list[BaseException] = []
 
         def requests() -> Iterator[pb.AppendRecordsRequest]:
             # gRPC iterates in a thread of its own and would swallow what goes wrong here
             try:
                 for batch in batches:
-                    yield pb.AppendRecordsRequest(feed_id=feed_id, batch=batch)
+                    yield pb.AppendRecordsRequest(feed_id=feed_id, batch=batch, backfill=backfill)
             except BaseException as error:
                 failure.append(error)
 

@@ -6,7 +6,11 @@ encodings estimate. Everything here is normative: `docs/token-scheme.md`, sectio
 
 from collections.abc import Callable
 
+from matcher.agency.nicknames import ROOTS
 from matcher.scheme import Kind
+
+_ROOT_WEIGHT = 3
+"""Elements that a forename behind a short form stands for: as many as a bigram or two more than a stranger shares."""
 
 
 def _bigrams(word: str) -> set[str]:
@@ -18,6 +22,11 @@ def _name(value: str) -> set[str]:
     """Padded bigrams of each word, its first letter, and its first three."""
     words = value.split()
     return set[str]().union(*(_bigrams(word) | {"i:" + word[:1], "s:" + word[:3]} for word in words))
+
+
+def _forename(value: str) -> set[str]:
+    """A name's elements, and for each forename that it may be a form of, some that all its forms share."""
+    return _name(value) | {f"r{i}:{root}" for root in ROOTS.get(value, ()) for i in range(_ROOT_WEIGHT)}
 
 
 def _year(value: str) -> set[str]:
@@ -57,6 +66,7 @@ def _identifier(value: str) -> set[str]:
 
 _ELEMENTS: dict[Kind, Callable[[str], set[str]]] = {
     Kind.NAME: _name,
+    Kind.FORENAME: _forename,
     Kind.YEAR: _year,
     Kind.MONTH_DAY: _month_day,
     Kind.CATEGORY: lambda value: {value},

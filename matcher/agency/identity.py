@@ -44,6 +44,8 @@ class RawBatch:
     """Every name of `SOURCE_COLUMNS`, each as long as `rows`."""
     problems: list[Problem] = field(default_factory=list)
     """Rows that could not be read; they are not in `rows`."""
+    further: dict[str, list[str]] = field(default_factory=dict)
+    """Columns that were asked for besides, by header, each as long as `rows`."""
 
 
 @dataclass(slots=True, repr=False)

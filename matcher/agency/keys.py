@@ -5,11 +5,14 @@ Both derivations are normative in `docs/token-scheme.md`. Neither class has a re
 
 import hmac
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from matcher.agency.hashing.texts import hmac_sha256
 from matcher.errors import InputFileError
 from matcher.keyfile import KEY_BYTES, read_key, write_secret
 from matcher.scheme import ALIAS_BYTES, LinkageScheme
@@ -86,6 +89,14 @@ class AliasKey:
         """16 bytes, always the same for a reference; `InputFileError` if the reference is longer than 64 bytes."""
         reference = length_prefixed(limited_utf8(record_ref, "record reference", REFERENCE_BYTES))
         return hmac.digest(self._key, self._alias_prefix + reference, "sha256")[:ALIAS_BYTES]
+
+    def aliases(self, record_refs: Sequence[str]) -> list[bytes]:
+        """What `alias` gives, of many references."""
+        encoded = [limited_utf8(each, "record reference", REFERENCE_BYTES) for each in record_refs]
+        messages = [self._alias_prefix + len(each).to_bytes(2, "big") + each for each in encoded]
+        ends = np.cumsum(np.fromiter(map(len, messages), np.int64, len(messages)))
+        digests = hmac_sha256(self._key, np.frombuffer(b"".join(messages), np.uint8), ends).tobytes()
+        return [digests[at : at + ALIAS_BYTES] for at in range(0, len(digests), 32)]
 
     def feed_id(self, content_digest: bytes) -> str:
         """Name of a file's feed, 37 characters of [a-z0-9-]: the same for the same content, whose digest it hides."""

@@ -98,7 +98,6 @@ _UK_POSTCODE: Final = re.compile(
     r"[0-9][ABD-HJLNP-UW-Z]{2})"
 )
 _PSEUDO_POSTCODE: Final = re.compile(r"ZZ99[0-9][A-Z]{2}")
-_NO_FIXED_ABODE = "ZZ993VZ"
 _LOOKALIKES: Final = {"O": "O0", "0": "0O", "I": "I1", "1": "1I"}
 _FAKE_NUMBERS: Final = frozenset(["1234567881"])
 """Passes its check digit, and stands in many a form's example."""
@@ -241,13 +240,13 @@ def sex_generic(text: str) -> tuple[str, str]:
 
 
 def postcode_uk(text: str) -> tuple[str, str]:
-    """A UK postcode without its space; of the ZZ99 pseudo-postcodes only no fixed abode.
+    """A UK postcode without its space. ZZ99 pseudo-postcodes, no fixed abode among them, name no place.
 
     O/0 and I/1 are exchanged where that alone makes it valid. What has letters, digits and 4 to 8 characters but is
     not valid stays, flagged: most of it is right.
     """
     value = _squeezed(text, 40)
-    if _UK_POSTCODE.fullmatch(value) or value == _NO_FIXED_ABODE:
+    if _UK_POSTCODE.fullmatch(value):
         return value, ""
     if _PSEUDO_POSTCODE.fullmatch(value):
         return "", SHARED_POSTCODE

@@ -15,15 +15,17 @@ from google.protobuf.message import DecodeError
 from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
 
 from matcher.agency.client import FeedClient
-from matcher.agency.identity import NormalisedBatch, Problem
+from matcher.agency.identity import NormalisedBatch, Problem, RawBatch
 from matcher.agency.keys import AliasKey, LinkageKeys, load_alias_key, load_linkage_keys
 from matcher.agency.normalise import normalise
+from matcher.agency.parallel import in_order
 from matcher.agency.sources import read
 from matcher.agency.tokeniser import Tokeniser
 from matcher.config import AgencyConfig
 from matcher.errors import InputFileError, RemoteError
 from matcher.keyfile import read_public_key
-from matcher.scheme import scheme_named
+from matcher.rpc import MAX_MESSAGE_BYTES
+from matcher.scheme import LinkageScheme, scheme_named
 from matcher.v1.records_pb2 import RecordBatch
 from matcher.wire import batch_message
 
@@ -59,6 +61,7 @@ class Source(Protocol):
     """Token batches of one file, always the same ones in the same order."""
 
     header: Header
+    problems: list[Problem]
     batch_records: int
     """Most rows a batch takes; may be lowered before the first is made."""
 
@@ -69,8 +72,8 @@ class Source(Protocol):
 class ClearTextSource:
     """Tokenises a CSV or Parquet file as it is read. `problems` fills as rows are met."""
 
-    def __init__(self, path: Path, config: AgencyConfig, *, anew: bool = False) -> None:
-        self._path, self._config = path, config
+    def __init__(self, path: Path, config: AgencyConfig, *, anew: bool = False, jobs: int = 1) -> None:
+        self._path, self._config, self._jobs = path, config, jobs
         keys = load_linkage_keys(config.linkage_key, config.scheme, config.epoch)
         alias_key = load_alias_key(config.alias_key, config.name)
         coordinator = read_public_key(config.coordinator_public_key)
@@ -83,16 +86,38 @@ class ClearTextSource:
         """See `Source`."""
         offset = 0
         self.problems = []
-        for raw in read(self._path, self._config.scheme, self._config.columns, batch_rows=self.batch_records):
+        chunks = read(self._path, self._config.scheme, self._config.columns, batch_rows=self.batch_records)
+        while offset < first_offset and (raw := next(chunks, None)):
+            # what the matcher has is counted and no more; no process is started for it
             batch = normalise(raw, self._config.scheme)
             self.problems += batch.problems
             starts = [i for i, ref in enumerate(batch.record_ref) if i == 0 or ref != batch.record_ref[i - 1]]
-            skipped = min(max(first_offset - offset, 0), len(starts))
+            skipped = min(first_offset - offset, len(starts))
             offset += skipped
             if skipped < len(starts):
                 tokens = self._tokeniser.tokenise(_from_row(batch, starts[skipped]))
                 yield batch_message(tokens, self._config.scheme, offset)
                 offset += tokens.record_count
+        for message, problems in in_order(_Tokenising(self._tokeniser, self._config.scheme), chunks, self._jobs):
+            self.problems += problems
+            if message:
+                made = RecordBatch.FromString(message)
+                made.first_offset = offset
+                yield made
+                offset += made.record_count
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Tokenising:
+    """From rows to the bytes of a `RecordBatch` whose offset is still to be set; none if no row can be used."""
+
+    tokeniser: Tokeniser
+    scheme: LinkageScheme
+
+    def __call__(self, raw: RawBatch) -> tuple[bytes, list[Problem]]:
+        batch = normalise(raw, self.scheme)
+        message = batch_message(self.tokeniser.tokenise(batch), self.scheme).SerializeToString() if len(batch) else b""
+        return message, batch.problems
 
 
 class TokenFileSource:
@@ -116,7 +141,7 @@ class TokenFileSource:
             _read_header(file, self._path)
             try:
                 while file.tell() < self._end:
-                    batch = parse_length_prefixed(RecordBatch, cast(BytesIO, file))
+                    batch = parse_length_prefixed(RecordBatch, cast(BytesIO, _Bounded(file)))
                     if batch is None:
                         raise ValueError
                     if batch.first_offset >= first_offset:
@@ -162,7 +187,7 @@ def write_token_file(source: ClearTextSource, out: Path, progress: Callable[[int
     return records
 
 
-def push(client: FeedClient, source: Source, progress: Callable[[int], None]) -> int:
+def push(client: FeedClient, source: Source, progress: Callable[[int], None], *, backfill: bool = False) -> int:
     """Send what the matcher does not have yet; the feed's length when all is committed. `progress` gets offsets.
 
     Tries again, from where the matcher says, when the connection breaks or the matcher is full; `RemoteError` when that
@@ -179,7 +204,8 @@ def push(client: FeedClient, source: Source, progress: Callable[[int], None]) ->
         try:
             committed = client.next_offset(header.feed_id)
             progress(committed)
-            for committed in client.append(header.feed_id, source.batches(committed)):  # noqa: B020
+            batches = source.batches(committed)
+            for committed in client.append(header.feed_id, batches, backfill=backfill):
                 tries = 0
                 progress(committed)
             return committed
@@ -215,13 +241,26 @@ def _content_digest(path: Path, config: AgencyConfig) -> bytes:
     return hashlib.sha256(content + config.scheme.digest + config.epoch.to_bytes(4, "big") + columns).digest()
 
 
+class _Bounded:
+    """A file of which no part is longer than a message may be: a damaged length must not take all memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; `ValueError` if they are too many."""
+        if size > MAX_MESSAGE_BYTES:
+            raise ValueError
+        return self._file.read(size)
+
+
 def _read_header(file: BinaryIO, path: Path) -> Header:
     try:
         content = json.loads(file.readline(2000))
         if content.pop("format") != FILE_FORMAT:
             raise ValueError
         return Header(**content)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputFileError(f"{path.name}: is no token file of this version") from None
 
 

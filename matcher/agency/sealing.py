@@ -66,5 +66,5 @@ def _plain_text(reference: str, note: str) -> bytes:
     """Always 96 bytes, so that a seal's length says nothing about what is in it."""
     reference_bytes = limited_utf8(reference, "record reference", REFERENCE_BYTES)
     note_bytes = limited_utf8(note, "note", NOTE_BYTES)
-    text = bytes([len(reference_bytes)]) + reference_bytes + bytes([len(note_bytes)]) + note_bytes
+    text = b"%c%b%c%b" % (len(reference_bytes), reference_bytes, len(note_bytes), note_bytes)
     return text.ljust(SEALED_TEXT_BYTES, b"\0")

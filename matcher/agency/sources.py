@@ -27,7 +27,6 @@ from matcher.scheme import MOST_VARIANTS, LinkageScheme
 
 MAX_RECORD_CHARACTERS = 65_536
 """An unbalanced quote is noticed after so much text, and costs its own row only."""
-"""Rows one record may have; the limit keeps a batch bounded when the wrong column is taken for the reference."""
 
 WRONG_COUNT: Final = "not as many columns as the header"
 BAD_QUOTES: Final = "quotation marks do not pair up"
@@ -101,20 +100,24 @@ def read(
     *,
     batch_rows: int = 4096,
     with_agency: bool = False,
+    further: Sequence[str] = (),
 ) -> Iterator[RawBatch]:
     """Batches of about `batch_rows` rows; rows of one record that stand together stay in one batch.
 
     A record reference that comes again further down is a fatal problem of the later row. `with_agency`: the file holds
     several agencies' records and needs an agency column, and references are told apart by it; otherwise such a column
-    is not read. Raises `InputFileError` at once, as `columns_of` does, or later if the file breaks off.
+    is not read. `further`: headers of columns that are read besides, as they stand. Raises `InputFileError` at once,
+    as `columns_of` does, or later if the file breaks off.
     """
     header = _header(path)
     mapping = _matched(path.name, header, scheme, column_map or {}, with_agency=with_agency).mapping
+    for name in set(further) - set(header):
+        raise InputFileError(f"{path.name}: no column '{name}'{_similar((_squashed(name),), header, certain=True)}")
     rows = _parquet_rows if path.suffix.lower() == _PARQUET_SUFFIX else _csv_rows
-    return _batches(rows(path, header, list(mapping.values())), list(mapping), batch_rows)
+    return _batches(rows(path, header, [*mapping.values(), *further]), list(mapping), further, batch_rows)
 
 
-def _batches(rows: Iterable[_Row], names: list[str], batch_rows: int) -> Iterator[RawBatch]:
+def _batches(rows: Iterable[_Row], names: list[str], further: Sequence[str], batch_rows: int) -> Iterator[RawBatch]:
     ref_at = names.index("record_ref")
     agency_at = names.index("agency") if "agency" in names else None
     seen: set[int] = set()
@@ -136,7 +139,7 @@ def _batches(rows: Iterable[_Row], names: list[str], batch_rows: int) -> Iterato
                 reason = AGAIN
             else:
                 if len(numbers) >= batch_rows:
-                    yield _batch(numbers, values, names, problems)
+                    yield _batch(numbers, values, names, further, problems)
                     numbers, values, problems = [], [], []
                 seen.add(digest)
                 current, count = key, 1
@@ -147,22 +150,22 @@ def _batches(rows: Iterable[_Row], names: list[str], batch_rows: int) -> Iterato
         problems.append(Problem(number, "" if cells is None else "record_ref", reason, fatal=True))
         if len(problems) >= batch_rows:
             # on their own, so that a group of rows is not split
-            yield _batch([], [], names, problems)
+            yield _batch([], [], names, further, problems)
             problems = []
     if numbers or problems:
-        yield _batch(numbers, values, names, problems)
+        yield _batch(numbers, values, names, further, problems)
 
 
 def _digest(key: tuple[str, str]) -> int:
-    text = "\0".join(key).encode(errors="surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b("\0".join(key).encode(errors="surrogatepass"), digest_size=8).digest(), "big")
 
 
-def _batch(numbers: list[int], values: list[Sequence[str]], names: list[str], problems: list[Problem]) -> RawBatch:
-    columns = {name: [""] * len(numbers) for name in SOURCE_COLUMNS}
-    if values:
-        columns |= {name: list(column) for name, column in zip(names, zip(*values, strict=True), strict=True)}
-    return RawBatch(numbers, columns, problems)
+def _batch(
+    numbers: list[int], values: list[Sequence[str]], names: list[str], further: Sequence[str], problems: list[Problem]
+) -> RawBatch:
+    held = [list(column) for column in zip(*values, strict=True)] or [[] for _ in (*names, *further)]
+    columns = {name: [""] * len(numbers) for name in SOURCE_COLUMNS} | dict(zip(names, held, strict=False))
+    return RawBatch(numbers, columns, problems, dict(zip(further, held[len(names) :], strict=True)))
 
 
 # -- header -----------------------------------------------------------------------------------------------------
@@ -212,8 +215,7 @@ def _matched(
     words = _words_for(scheme, with_agency=with_agency)
     # only then may a message show a cell of row 1: in a file without a header it is somebody's data
     certain = any(_squashed(name) in {*sum(words.values(), ())} or name in column_map.values() for name in header)
-    mapped = _mapped(file, header, scheme, column_map, certain)
-    mapping = {name: wanted for name, wanted in mapped.items() if name in words}
+    mapping = {name: used for name, used in _mapped(file, header, scheme, column_map, certain).items() if name in words}
     free = {_squashed(name): name for name in reversed(header) if name and name not in mapping.values()}
     for name in words:
         own = scheme.identifier_column if name == "identifier" else name
@@ -230,7 +232,7 @@ def _matched(
             raise InputFileError(f"{file}: two columns have the header that is used as {name}; rename one")
     for name in ("record_ref", "agency") if with_agency else ("record_ref",):
         if name not in mapping:
-            raise InputFileError(f"{file}: no column {name}{_similar(words[name], header, certain)}")
+            raise InputFileError(f"{file}: no column {name}{_similar(words[name], header, certain=certain)}")
     ignored = tuple(name for name in header if name and name not in mapping.values())
     mapping = {name: mapping[name] for name in SOURCE_COLUMNS if name in mapping}
     choices = {word: name for name, aliases in words.items() if name not in mapping for word in aliases}
@@ -252,7 +254,7 @@ def _mapped(
             near = max(SOURCE_COLUMNS, key=functools.partial(fuzz.ratio, key))
             raise InputFileError(f"column map: there is no column '{key}'; did you mean '{near}'?")
         if wanted not in header:
-            hint = _similar((_squashed(wanted),), header, certain)
+            hint = _similar((_squashed(wanted),), header, certain=certain)
             raise InputFileError(f"{file}: no header '{wanted}', to which the column map maps {name}{hint}")
         if wanted in mapping.values():
             raise InputFileError("column map: two columns are mapped to one header")
@@ -260,10 +262,10 @@ def _mapped(
     return mapping
 
 
-def _similar(words: Sequence[str], header: list[str], certain: bool) -> str:
+def _similar(words: Sequence[str], header: list[str], *, certain: bool) -> str:
     """'; did you mean ...' with the header most like one of the words, or nothing."""
-    matches = [process.extractOne(word, header, processor=_squashed, scorer=fuzz.ratio) for word in words]
-    near, score, _ = max((match for match in matches if match), key=lambda match: match[1], default=("", 0.0, 0))
+    matches = (process.extractOne(word, header, processor=_squashed, scorer=fuzz.ratio) for word in words)
+    near, score, _ = max(filter(None, matches), key=lambda match: match[1], default=("", 0.0, 0))
     if score >= (_RESEMBLES_SOMEWHAT if certain else _RESEMBLES):
         return f"; did you mean '{near}'?"
     return "" if certain else "; row 1 names no column that is known: is the header missing?"
@@ -365,11 +367,10 @@ def _csv_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row
         records = _records(file, _delimiter(path), len(header))
         next(records)
         for number, cells, reason in records:
+            stripped = [cell.strip() for cell in cells or ()]
             if cells is None:
                 yield number, None, reason
-                continue
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
+            elif any(stripped):
                 yield number, [stripped[place] for place in places], ""
 
 
@@ -380,7 +381,7 @@ def _parquet_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[
         # by position, since a file's own names may have spaces around them
         names = [str(file.schema_arrow.names[header.index(name)]) for name in wanted]
         try:
-            for batch in file.iter_batches(batch_size=8192, columns=names):
+            for batch in file.iter_batches(batch_size=8192, columns=list(dict.fromkeys(names))):
                 columns = [_texts(batch.column(name)) for name in names]
                 for cells in zip(*columns, strict=True):
                     number += 1

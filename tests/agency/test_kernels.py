@@ -1,24 +1,154 @@
+import hmac
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher.agency.kernels import key_stream, signatures
+from matcher.agency.elements import elements
+from matcher.agency.hashing.kernels import hmac_sha256
+from matcher.agency.kernels import key_streams
+from matcher.agency.nicknames import ROOTS
+from matcher.agency.signing import kernels
+from matcher.agency.signing.kernels import signatures
+from matcher.agency.signing.values import sign_values
+from matcher.scheme import Field, Kind
 from tests import reference
+
+
+def packed(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([len(text) for text in texts], dtype=np.int64)
+
+
+def unpacked(texts: np.ndarray, ends: np.ndarray) -> list[bytes]:
+    return [each.tobytes() for each in np.split(texts, ends[:-1])]
+
+
+def streams(keys: list[bytes], blocks: int) -> list[bytes]:
+    out = np.empty((len(keys), 64 * blocks), np.uint8)
+    key_streams(np.frombuffer(b"".join(keys), "<u4").reshape(-1, 8), out)
+    return [each.tobytes() for each in out]
 
 
 def test_the_key_stream_is_the_one_of_rfc_8439():
     # RFC 8439, appendix A.1, vector 1
-    out = np.empty(64, np.uint8)
-    key_stream(np.zeros(8, np.uint32), out)
-    assert out.tobytes().hex().startswith("76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7")
+    (stream,) = streams([bytes(32)], 1)
+    assert stream.hex().startswith("76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7")
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.binary(min_size=32, max_size=32), st.integers(1, 6))
-def test_the_key_stream_equals_the_oracle(key, blocks):
-    out = np.empty(64 * blocks, np.uint8)
-    key_stream(np.frombuffer(key, "<u4"), out)
-    assert out.tobytes() == reference.key_stream(key, 64 * blocks)
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=16), st.integers(1, 6))
+def test_key_streams_equal_the_oracle(keys, blocks):
+    assert streams(keys, blocks) == [reference.key_stream(key, 64 * blocks) for key in keys]
+
+
+def test_the_hmac_is_the_one_of_rfc_4231():
+    # test case 2
+    digest = hmac_sha256(np.frombuffer(b"Jefe", np.uint8), *packed([b"what do ya want for nothing?"]))
+    assert digest.tobytes().hex() == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=64), st.lists(st.binary(max_size=200), min_size=1, max_size=40))
+def test_hmacs_equal_the_oracle(key, texts):
+    digests = hmac_sha256(np.frombuffer(key, np.uint8), *packed(texts))
+    assert [each.tobytes() for each in digests] == [hmac.digest(key, text, "sha256") for text in texts]
+
+
+@pytest.mark.parametrize("size", [*range(50, 70), *range(115, 125)])
+def test_hmacs_of_texts_that_just_fill_a_block(size):
+    digest = hmac_sha256(np.zeros(32, np.uint8), *packed([bytes(size), b"A" * size]))
+    assert digest[1].tobytes() == hmac.digest(bytes(32), b"A" * size, "sha256")
+
+
+def sets_of(kind: int, values: list[str]) -> list[set[str]]:
+    texts, ends, members, member_ends = kernels.element_sets(kind, *packed([value.encode() for value in values]))
+    known = [each.decode() for each in unpacked(texts, ends)] if len(ends) else []
+    assert len(known) == len(set(known))
+    return [{known[member] for member in each} for each in np.split(members, member_ends[:-1])]
+
+
+canonical = st.text("ABZ019", min_size=1, max_size=14)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(canonical, min_size=1, max_size=6))
+def test_compiled_elements_equal_the_oracle(values):
+    for kind in (Kind.NAME, Kind.TEXT, Kind.POSTCODE, Kind.IDENTIFIER):
+        made = sets_of(getattr(kernels, kind.name), values)
+        assert made == [elements(kind, value) for value in values]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([*ROOTS, "ZED", "Q"]), min_size=1, max_size=6))
+def test_compiled_elements_of_forenames_equal_the_oracle(values):
+    given_forms = ["|".join((value, *ROOTS.get(value, ()))) for value in values]
+    assert sets_of(kernels.FORENAME, given_forms) == [elements(Kind.FORENAME, value) for value in values]
+
+
+@given(st.lists(st.text("AB \t\x1c\n", max_size=12), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_words_are_those_of_str_split(values):
+    assert sets_of(kernels.WORDS, values) == [set(value.split()) for value in values]
+
+
+values_of = {
+    Kind.NAME: "AB Z",
+    Kind.FORENAME: "ALEXDNÉ ",
+    Kind.YEAR: "0189",
+    Kind.CATEGORY: "FM",
+    Kind.POSTCODE: "AB01É",
+    Kind.TEXT: "A1 É|",
+    Kind.IDENTIFIER: "A01",
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.sampled_from(list(values_of)))
+def test_signatures_of_values_equal_the_oracle(data, kind):
+    texts = st.text(values_of[kind], min_size=4, max_size=10).filter(str.strip)
+    values = data.draw(st.lists(texts, min_size=1, max_size=4, unique=True))
+    signed = sign_values(bytes(range(32)), Field("x", kind, 64, "x"), values)
+    expected = [reference.signature(bytes(range(32)), elements(kind, value)) for value in values]
+    assert signed.tolist() == expected
+
+
+def unmixed(output: int, i: int) -> int:
+    """The seed of which SplitMix64's output i is this."""
+
+    def unshifted(z: int, n: int) -> int:
+        found = z
+        for _ in range(64 // n):
+            found = z ^ (found >> n)
+        return found
+
+    z = unshifted(output, 31) * pow(0x94D049BB133111EB, -1, 2**64) % 2**64
+    z = unshifted(z, 27) * pow(0xBF58476D1CE4E5B9, -1, 2**64) % 2**64
+    return (unshifted(z, 30) - (i + 1) * 0x9E3779B97F4A7C15) % 2**64
+
+
+def doubting(hashes, members, ends, functions, least=kernels.least_keys):
+    return 0 * least(hashes, members, ends, functions)[0], False
+
+
+@pytest.mark.parametrize("bits", [(0, 1), (1, 0)])
+def test_keys_that_differ_in_the_lowest_bit_alone_are_not_trusted(bits, monkeypatch):
+    # two outputs of function 7 that begin alike in 31 bits and end unlike: the longer one is the greater
+    hashes = np.array([unmixed(bits[0], 7), unmixed(1 << 8 | bits[1], 7)], np.uint64)
+    assert [reference.split_mix(int(each), 7) for each in hashes] == [bits[0], 1 << 8 | bits[1]]
+    _, sure = kernels.least_keys(hashes, np.array([0, 1]), np.array([2]), 256)
+    assert not sure
+    rows, each_sure = kernels.least_keys(hashes, np.array([0, 1]), np.array([1, 2]), 256)
+    assert each_sure
+    assert not kernels.least_of(rows, np.array([0, 1]), np.array([2]))[1]
+    assert signatures(hashes, np.array([2]), 256)[0, 7] == bits[0]
+    # and the tokeniser compares all bits then: made to doubt, it signs as before
+    for kind, values in ((Kind.NAME, ["A BO", "BO", "C A BO"]), (Kind.POSTCODE, ["YO16GJ", "2600"])):
+        field = Field("x", kind, 64, "x")
+        trusted = sign_values(bytes(32), field, values)
+        with monkeypatch.context() as patched:
+            patched.setattr(kernels, "least_keys", doubting)
+            assert (sign_values(bytes(32), field, values) == trusted).all()
 
 
 def test_split_mix_is_the_published_one():

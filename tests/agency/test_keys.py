@@ -135,3 +135,11 @@ def test_one_kind_of_key_is_not_taken_for_another(tmp_path: Path) -> None:
         load_linkage_keys(tmp_path / "alias", UK_PERSON_V1, 1)
     with pytest.raises(KeyFileError, match="is no alias key file"):
         load_alias_key(tmp_path / "linkage", "police")
+
+
+def test_aliases_of_many_are_those_of_each() -> None:
+    key = AliasKey(KEY, "police")
+    references = ["REF-1", "é" * 32, "", "x" * 64]
+    assert key.aliases(references) == [key.alias(each) for each in references]
+    with pytest.raises(InputFileError):
+        key.aliases(["REF-1", "x" * 65])

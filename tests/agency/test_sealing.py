@@ -13,7 +13,7 @@ from matcher.agency.sealing import seal_batch
 from matcher.coordinator.opening import Opener, generate_coordinator_key
 from matcher.errors import InputFileError, KeyFileError, SealError
 from matcher.keyfile import read_public_key
-from matcher.model import AlertMember
+from matcher.model import Disclosure
 from matcher.scheme import ENCAPSULATION_BYTES, SEALED_BYTES
 
 PRIVATE = bytes(range(1, 33))
@@ -30,7 +30,7 @@ def aliases_for(count: int) -> list[bytes]:
     return [bytes([number]) * 16 for number in range(count)]
 
 
-def sealed_members(references: list[str], notes: list[str] | None = None) -> list[AlertMember]:
+def sealed_members(references: list[str], notes: list[str] | None = None) -> list[Disclosure]:
     aliases = aliases_for(len(references))
     encapsulation, sealed = seal_batch(
         PUBLIC,
@@ -44,7 +44,7 @@ def sealed_members(references: list[str], notes: list[str] | None = None) -> lis
     assert len(encapsulation) == ENCAPSULATION_BYTES
     assert sealed.shape == (len(references), SEALED_BYTES)
     return [
-        AlertMember(number, "police", "police", alias, encapsulation, sealed[number].tobytes(), 1, 3)
+        Disclosure("police", "police", alias, encapsulation, sealed[number].tobytes(), 1, 3)
         for number, alias in enumerate(aliases)
     ]
 
@@ -190,7 +190,7 @@ def test_a_generated_pair_works_and_is_never_half_written(tmp_path: Path) -> Non
         references=["r"],
         notes=["n"],
     )
-    member = AlertMember(1, "fire", "fire", aliases[0], encapsulation, sealed.tobytes(), -1, 1)
+    member = Disclosure("fire", "fire", aliases[0], encapsulation, sealed.tobytes(), -1, 1)
     assert Opener.load(private).open(member, DIGEST).reference == "r"
 
     with pytest.raises(KeyFileError, match="exists already"):

@@ -322,3 +322,24 @@ def test_what_a_csv_writer_writes_is_read(tmp_path: Path, rows: list[tuple[str, 
     batches = list(read(csv_file(tmp_path, text.getvalue()), UK_PERSON_V1))
     assert problems_of(batches) == []
     assert [found[1:] for found in rows_of(batches, "record_ref", "surname")] == [(a, b.strip()) for a, b in rows]
+
+
+# -- further columns -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_further_columns_are_read_as_they_stand(tmp_path: Path, suffix: str) -> None:
+    path = csv_file(tmp_path, "id,person,sex,note\n1, P7 ,F,x\n2,,M,y\n")
+    if suffix == "parquet":
+        path = tmp_path / "people.parquet"
+        columns = {"id": ["1", "2"], "person": [" P7 ", None], "sex": ["F", "M"], "note": ["x", "y"]}
+        pq.write_table(pa.table(columns), path)
+    [batch] = read(path, UK_PERSON_V1, further=["person", "sex"])
+    assert batch.further == {"person": ["P7", ""], "sex": ["F", "M"]}
+    assert rows_of([batch], "record_ref", "sex", "note") == [(2, "1", "F", "x"), (3, "2", "M", "y")]
+
+
+def test_a_further_column_that_is_not_there(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "id,persons\n1,7\n")
+    with pytest.raises(InputFileError, match=r"people\.csv: no column 'person'; did you mean 'persons'\?"):
+        read(path, UK_PERSON_V1, further=["person"])

@@ -99,8 +99,8 @@ def test_the_compiled_tokeniser_equals_the_oracle(drawn):
 
 def test_missing_fields_are_random_and_present_ones_are_not():
     first, second = (tokenise(UK_PERSON_V1, [{"forename": "ANNA", "nhs_number": "9434765919"}]) for _ in range(2))
-    present = [first.field_masks[0] >> f & 1 == 1 for f in range(len(UK_PERSON_V1.fields))]
-    known = np.repeat(present, [field.bits // 8 for field in UK_PERSON_V1.fields])
+    present = [first.field_masks[0] >> f & 1 == 1 for f in range(len(UK_PERSON_V1.encoded))]
+    known = np.repeat(present, [field.bits // 8 for field in UK_PERSON_V1.encoded])
     one, two = first.encodings[0, -1], second.encodings[0, -1]
     assert (one[known] == two[known]).all()
     assert (one[~known] != two[~known]).mean() > 0.9

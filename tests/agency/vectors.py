@@ -31,7 +31,8 @@ def canonical(scheme: LinkageScheme, record: tuple[str, ...]) -> dict[str, str]:
     """All canonical columns of a record."""
     columns = dict(zip(_COLUMNS, record, strict=True))
     columns[scheme.identifier_column] = columns.pop("identifier")
-    columns["full_name"] = f"{columns['forename']} {columns['surname']}".strip()
+    name = (columns["forename"], columns["surname"])
+    columns["full_name"] = " ".join(name) if all(name) else ""
     month_day = f"{columns['month']}-{columns['day']}"
     columns["month_day"] = "" if month_day == "-" else month_day
     return columns
@@ -47,9 +48,9 @@ def expected(scheme: LinkageScheme, columns: dict[str, str]) -> dict[str, Any]:
         reference.signature(key("sign", field.name), elements(field.kind, columns[field.name]))
         if columns[field.name]
         else None
-        for field in scheme.fields
+        for field in scheme.encoded
     ]
-    bits = [field.bits for field in scheme.fields]
+    bits = [field.bits for field in scheme.encoded]
     known = b"".join(bytes([255 * (s is not None)]) * (n // 8) for s, n in zip(signatures, bits, strict=True))
     passes = []
     for each in scheme.passes:

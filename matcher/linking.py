@@ -3,37 +3,44 @@ for the occasion and a store in memory. For pilots and evaluation; it is the one
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, groupby
+from itertools import chain, combinations, groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from matcher.agency.calibration import calibrate
 from matcher.agency.identity import SOURCE_COLUMNS, Problem, RawBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.normalise import normalise
+from matcher.agency.parallel import in_order
 from matcher.agency.sources import read
-from matcher.agency.tokeniser import Tokeniser
-from matcher.blocking.index import BlockIndex
+from matcher.agency.tokeniser import Tokeniser, canonical_columns
 from matcher.errors import InputFileError
 from matcher.frame import pack_records, unpack_records
-from matcher.model import Decision
+from matcher.model import Decision, TokenBatch
 from matcher.pipeline import AgencyInfo, Pipeline, Settings
 from matcher.scheme import LinkageScheme
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
-from matcher.scoring.training import adapt
+from matcher.scoring.training import calibrated
+from matcher.settings import MOST_AGENCIES
 from matcher.store.memory import MemoryStore
+from matcher.training import LEAST_POPULATION, Evidence
 
-BALANCED = Thresholds(match=0.7)
-"""Both kinds of error weigh about alike here. The service, whose matches become alerts, asks for more."""
+BALANCED = Thresholds(match=0.5, possible=0.3)
+"""More likely than not: both kinds of error weigh alike here. The service, whose matches become alerts, asks for
+more."""
 _FEED = "link"
-_LEAST_POPULATION = 100
+
+
+def balanced(match_probability: float) -> Thresholds:
+    """Thresholds with another match probability, 0 to 1."""
+    return Thresholds(match_probability, min(BALANCED.possible, match_probability))
 
 
 class Pair(NamedTuple):
@@ -88,6 +95,7 @@ def link_files(
     model: MatchModel | None = None,
     expected_population: int | None = None,
     thresholds: Thresholds = BALANCED,
+    jobs: int = 1,
 ) -> Linked:
     """Read files with the columns of `SOURCE_COLUMNS` (with `agency`) and link them; see `link_batches`."""
     problems: list[tuple[str, Problem]] = []
@@ -99,7 +107,7 @@ def link_files(
                 yield batch
 
     linked = link_batches(
-        batches(), scheme, model=model, expected_population=expected_population, thresholds=thresholds
+        batches(), scheme, model=model, expected_population=expected_population, thresholds=thresholds, jobs=jobs
     )
     linked.problems = problems
     return linked
@@ -112,60 +120,87 @@ def link_batches(
     model: MatchModel | None = None,
     expected_population: int | None = None,
     thresholds: Thresholds = BALANCED,
+    jobs: int = 1,
 ) -> Linked:
-    """Tokenise and match. `model`: the shipped one by default. `expected_population`: how many people the files may
-    speak of; by default that is estimated from the tokens, and the model adapted to them. `InputFileError` if an
-    agency's record reference comes in two batches."""
+    """Tokenise, in `jobs` processes, and match. `model`: the shipped one by default. `expected_population`: how many
+    people the files may speak of; by default that is estimated from the tokens, and the model adapted to them.
+    `InputFileError` if an agency's record reference comes in two batches."""
     store = MemoryStore()
-    keys = LinkageKeys(secrets.token_bytes(32), scheme, 1)
-    alias_key = secrets.token_bytes(32)
-    coordinator = X25519PrivateKey.generate().public_key().public_bytes_raw()
-    tokenisers: dict[str, Tokeniser] = {}
+    work = _Tokenising(
+        scheme,
+        LinkageKeys(secrets.token_bytes(32), scheme, 1),
+        secrets.token_bytes(32),
+        X25519PrivateKey.generate().public_key().public_bytes_raw(),
+    )
+    agencies: dict[str, None] = {}
     references: dict[tuple[str, str], None] = {}
-    for agency, raw in (part for batch in batches for part in by_agency(batch)):
-        if agency not in tokenisers:
-            tokenisers[agency] = Tokeniser(scheme, keys, AliasKey(alias_key, agency), agency, coordinator)
-        normalised = normalise(raw, scheme)
-        if not len(normalised):
-            continue
-        tokens = tokenisers[agency].tokenise(normalised)
+    columns: dict[str, list[str]] = {field.name: [] for field in scheme.encoded}
+    for agency, record_refs, values, tokens in chain.from_iterable(in_order(work, batches, jobs)):
+        agencies[agency] = None
+        for name in columns:
+            columns[name] += values[name]
         offset = store.next_offset(agency, _FEED)
         store.append(agency, _FEED, offset, tokens.record_count, 1, pack_records(tokens), int(time.time()))
         before = len(references)
-        references |= dict.fromkeys((agency, ref) for ref, _ in groupby(normalised.record_ref))
+        references |= dict.fromkeys((agency, ref) for ref in record_refs)
         if len(references) != before + tokens.record_count:
             raise InputFileError("a record reference of one agency stands in two places; each record may come once")
-    model = model or MatchModel.shipped(scheme)
+    if model is None:
+        model = calibrated(MatchModel.shipped(scheme), calibrate(columns, scheme))
     if expected_population is None:
         expected_population, model = _estimated(store, model, len(references))
     scorer = Scorer(model, expected_population, thresholds)
-    sectors = tuple(AgencyInfo(agency, "council") for agency in tokenisers)
+    if len(agencies) > MOST_AGENCIES:
+        raise InputFileError(f"the files name {len(agencies)} agencies; {MOST_AGENCIES} can be linked at most")
+    sectors = tuple(AgencyInfo(agency, "council") for agency in agencies)
     pipeline = Pipeline(store, scorer, Settings(sectors, look_back_days=10**6))
     pipeline.match_all()
     return Linked(pipeline, list(references))
 
 
+class _Tokenised(NamedTuple):
+    """Some rows of one agency."""
+
+    agency: str
+    record_refs: list[str]
+    """Of each record."""
+    columns: dict[str, list[str]]
+    """Canonical columns, of each row."""
+    tokens: TokenBatch
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Tokenising:
+    scheme: LinkageScheme
+    keys: LinkageKeys
+    alias_key: bytes
+    coordinator: bytes
+
+    def __call__(self, batch: RawBatch) -> list[_Tokenised]:
+        found = []
+        for agency, raw in by_agency(batch):
+            normalised = normalise(raw, self.scheme)
+            if len(normalised):
+                alias_key = AliasKey(self.alias_key, agency)
+                tokeniser = Tokeniser(self.scheme, self.keys, alias_key, agency, self.coordinator)
+                record_refs = [ref for ref, _ in groupby(normalised.record_ref)]
+                columns = canonical_columns(normalised, self.scheme)
+                found.append(_Tokenised(agency, record_refs, columns, tokeniser.tokenise(normalised)))
+        return found
+
+
 def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int, MatchModel]:
     """The population that the records themselves speak for, and the model adapted to them."""
-    index = BlockIndex(model.scheme, Settings(()).block_cap)
-    agencies: dict[str, int] = {}
-    held: Counter[str] = Counter()
-    frames = store.frames_after(0, records)
-    for frame in frames:
+    evidence = Evidence(model.scheme, Settings(()).block_cap)
+    for frame in store.frames_after(0, records):
         batch = unpack_records(frame.payload, frame.epoch)
-        numbers = np.zeros(batch.row_count, np.int64)
-        number = agencies.setdefault(frame.agency, len(agencies))
-        index.insert(batch.block_tokens, batch.pass_masks, batch.encodings, batch.field_masks, numbers, number)
-        held[frame.agency] += batch.record_count
-    all_pairs = (records**2 - sum(count**2 for count in held.values())) / 2
-    if all_pairs < _LEAST_POPULATION:  # too few to estimate anything from
-        return _LEAST_POPULATION, model
-    scorer = Scorer(model, _LEAST_POPULATION, Thresholds())
-    _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
-    if not len(candidates):
-        return max(records, _LEAST_POPULATION), model
-    adapted, share = adapt(model, candidates, all_pairs)
-    return max(round(1 / share), _LEAST_POPULATION), adapted
+        evidence.add(frame.agency, batch, np.ones(batch.record_count, bool))
+    if evidence.all_pairs < LEAST_POPULATION:  # too few to estimate anything from
+        return LEAST_POPULATION, model
+    adapted = evidence.adapt(model)
+    if adapted is None:
+        return max(records, LEAST_POPULATION), model
+    return adapted.population, adapted.model
 
 
 def by_agency(batch: RawBatch) -> list[tuple[str, RawBatch]]:

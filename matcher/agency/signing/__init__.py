@@ -1,0 +1,1 @@
+"""From canonical values to the signatures that encodings pick bits of."""
