@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from matcher.clustering.persons import REVIEWED
 from matcher.clustering.resolve import Pair
 from matcher.errors import NotFoundError
-from matcher.model import Alert, ConfidenceBand, Evidence, EvidenceBand
+from matcher.model import Alert, ConfidenceBand, Disclosure, Evidence, EvidenceBand
 from matcher.pipeline import Pipeline
 from matcher.scoring.decision import confidence
 from matcher.scoring.scorer import Comparison
@@ -45,6 +45,15 @@ class PossibleMatch:
     evidence: tuple[Evidence, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RestrictedPerson:
+    """A person that is not told of because a record of it is restricted."""
+
+    person_id: bytes
+    members: tuple[Disclosure, ...]
+    """Its active records, of two or more agencies."""
+
+
 class Explainer:
     """Reads a pipeline's memory, under its lock."""
 
@@ -66,24 +75,43 @@ class Explainer:
                         return alert.person_id, [self._link(left, right, weight) for left, right, weight in links]
         raise NotFoundError("the alert's person is not known to two or more agencies any more")
 
-    def possible_matches(self, after: bytes, limit: int) -> list[PossibleMatch]:
-        """The queue in order of name, after a name (empty: from the start), at most `limit`."""
+    def possible_matches(self, after: bytes, limit: int, restricted: bool) -> list[PossibleMatch]:
+        """The queue in order of name, after a name (empty: from the start), at most `limit`; pairs with a restricted
+        record only if asked for."""
         with self._pipeline.lock:
-            named = sorted((self._name(pair), pair) for pair in self._pipeline.persons.possible_matches())
+            pairs = self._pipeline.persons.possible_matches()
+            named = sorted((self._name(pair), pair) for pair in pairs if restricted or not self._restricted(pair))
             return [
                 PossibleMatch(name, self._agencies(pair), self._evidence(self._pipeline.compare(*pair)))
                 for name, pair in [each for each in named if each[0] > after][:limit]
             ]
 
-    def pair(self, possible_match_id: bytes) -> Pair:
-        """The records a name stands for, left < right; `NotFoundError` if it is no name of held records."""
+    def restricted_persons(self, after: bytes, limit: int) -> list[RestrictedPerson]:
+        """Persons that would be told of if none of their records were restricted, in order of name, as above."""
+        pipeline, found = self._pipeline, []
+        with pipeline.lock:
+            persons = {pipeline.persons.person_of(record) for record in pipeline.registry.restricted_records()}
+            for name, person in sorted((pipeline.person_id(person), person) for person in persons - {None} if person):
+                if name > after and (members := pipeline.alerting.unsaid(person, pipeline.today)):
+                    found.append(RestrictedPerson(name, pipeline.disclosed(members)))
+                    if len(found) == limit:
+                        break
+        return found
+
+    def pair(self, possible_match_id: bytes, restricted: bool) -> Pair:
+        """The records a name stands for, left < right; `NotFoundError` if it is no name of held records, or one of them
+        is restricted and that is not asked for."""
         plain = self._names.decryptor().update(possible_match_id)
         left, right = (int.from_bytes(plain[i : i + _NUMBER_BYTES], "big") for i in (0, _NUMBER_BYTES))
         with self._pipeline.lock:
             registry = self._pipeline.registry
-            if not left < right < registry.count or registry.agency(left) < 0 or registry.agency(right) < 0:
+            held = left < right < registry.count and registry.agency(left) >= 0 and registry.agency(right) >= 0
+            if not held or (self._restricted((left, right)) and not restricted):
                 raise NotFoundError("there is no such possible match")
         return left, right
+
+    def _restricted(self, pair: Pair) -> bool:
+        return any(self._pipeline.registry.restricted(record) for record in pair)
 
     def _name(self, pair: Pair) -> bytes:
         plain = b"".join(record.to_bytes(_NUMBER_BYTES, "big") for record in pair)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+DAY_SECONDS = 86400
 RESTRICTED = 1
 """Bit of a record's flags: it never alerts automatically."""
 UNKNOWN_DAY = -1
@@ -82,10 +83,12 @@ class FrameKind(IntEnum):
     """A reviewer's answer to a possible match."""
     CLOSURE = 5
     """A coordinator closed a case."""
+    TIME = 6
+    """Time passed without any input: a day began, or a quiet period ended. Its payload is empty."""
 
 
-NO_AGENCY_S_INPUT = frozenset({FrameKind.ANSWER, FrameKind.CLOSURE})
-"""Kinds of frames that come from a coordinator."""
+NO_AGENCY_S_INPUT = frozenset({FrameKind.ANSWER, FrameKind.CLOSURE, FrameKind.TIME})
+"""Kinds of frames that no agency sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Frame:
     payload: bytes = field(repr=False)
     committed_at: int
     """Seconds since 1970-01-01 UTC."""
+    backfill: bool = False
+    """Part of an agency's first load: alerts it leads to are marked."""
 
 
 class Decision(IntEnum):
@@ -165,18 +170,32 @@ class ConfidenceBand(IntEnum):
     VERY_HIGH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class AlertMember:
-    """One record of an alerted person."""
+class AlertMember(NamedTuple):
+    """One record of an alerted person; what is secret about it stands in the record's frame alone."""
 
     record: int
+    """The matcher's own number of it, -1 outside the matcher."""
+    agency: str
+    observed_day: int
+    """As it was when the alert was raised: days since 1970-01-01 or `UNKNOWN_DAY`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What the coordinator is sent of an alert's member."""
+
     agency: str
     sector: str
     alias: bytes = field(repr=False)
+    """16 bytes."""
     encapsulation: bytes = field(repr=False)
+    """HPKE encapsulation that opens `sealed` with the coordinator's private key, 80 bytes."""
     sealed: bytes = field(repr=False)
+    """The record's newest sealed reference, S bytes."""
     observed_day: int
+    """The member's."""
     epoch: int
+    """Of the linkage key; the seal is bound to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +217,8 @@ class Alert:
     rule_version: str
     raised_at: int
     """Seconds since 1970-01-01 UTC."""
+    backfill: bool
+    """Raised by an agency's first load."""
 
 
 class CaseState(IntEnum):
@@ -224,6 +245,18 @@ class Case:
     """Seconds since 1970-01-01 UTC, as is `closed_at`."""
     closed_at: int
     """0 while open."""
+    reviewed_day: int
+    """Day, since 1970-01-01, of the last review: a decision, or else the opening."""
+    escalated: bool
+    """Whether an ESCALATION was raised since then."""
+
+
+class Contact(NamedTuple):
+    """A day on which a record's person was met, other than the record's observed day, which is the last of them."""
+
+    record: int
+    day: int
+    """Days since 1970-01-01."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +334,7 @@ class MatchOutcome:
     links: Links = field(default_factory=Links.empty)
     """New pairs; they replace pairs of the same records."""
     gone: list[int] = field(default_factory=list)
-    """Records removed: their links, answers, alert memberships and closure days are deleted."""
+    """Records removed: their links, answers, alert memberships, contacts and closure days are deleted."""
     unlinked: list[int] = field(default_factory=list)
     """Records that came anew with other tokens: their links are deleted before `links` are written."""
     patches: list[Patch] = field(default_factory=list)
@@ -310,3 +343,8 @@ class MatchOutcome:
     answers: list[Answer] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     closures: list[Closure] = field(default_factory=list)
+    today: int = 0
+    """Day, since 1970-01-01, up to which everything was looked at."""
+    contacts: list[Contact] = field(default_factory=list)
+    contacts_from: int | None = None
+    """Contacts before this day are deleted."""

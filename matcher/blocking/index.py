@@ -14,6 +14,8 @@ from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
 
 _FIRST_CAPACITY = 1024
+_STEP = 1 << 16
+"""Rows that room is made for at once: some 60 MB."""
 
 
 class BlockIndex:
@@ -37,6 +39,12 @@ class BlockIndex:
         """The columns; only the first `row_count` rows mean anything."""
         return self._rows
 
+    def expect(self, rows: int) -> None:
+        """Make room for so many rows at once, where it is known that they come."""
+        self._reserve(rows)
+        self._blocks_by_token.expect(rows * self._passes)
+        self._reserve_blocks()
+
     def insert(
         self,
         block_tokens: NDArray[np.uint8],
@@ -52,10 +60,10 @@ class BlockIndex:
         rows = self._rows
         present = (pass_masks[:, None] >> np.arange(self._passes, dtype=np.uint16)) & 1 == 1
         rows.blocks[first:last] = -1
-        names = block_tokens.copy()
+        names = block_tokens.reshape(-1, TOKEN_BYTES)[present.ravel()]
         # a block belongs to one pass: a token sent for two, in error or in malice, must not tie their lists into a ring
-        names[:, :, -1] ^= np.arange(self._passes, dtype=np.uint8)
-        rows.blocks[first:last][present] = self._blocks_by_token.add(names.reshape(-1, TOKEN_BYTES)[present.ravel()])
+        names[:, -1] ^= np.nonzero(present)[1].astype(np.uint8)
+        rows.blocks[first:last][present] = self._blocks_by_token.add(names)
         rows.encodings[first:last] = encodings.view("<u4")
         rows.field_masks[first:last] = field_masks
         rows.records[first:last] = records
@@ -89,11 +97,15 @@ class BlockIndex:
         )
 
     def _reserve(self, needed: int) -> None:
-        if needed > len(self._rows.records):
-            grown = self._allocate(max(2 * len(self._rows.records), needed))
-            for name in Rows._fields:
-                getattr(grown, name)[: self.row_count] = getattr(self._rows, name)[: self.row_count]
-            self._rows = grown
+        """Make room, in steps: a large array grows where it lies, by new pages, so that growth neither copies it nor
+        holds it twice."""
+        capacity = len(self._rows.records)
+        if needed > capacity and not self.row_count:
+            self._rows = self._allocate(needed)
+        elif needed > capacity:
+            capacity = max(needed, min(2 * capacity, capacity + _STEP))
+            for column in self._rows:
+                column.resize((capacity, *column.shape[1:]), refcheck=False)
 
     def _reserve_blocks(self) -> None:
         capacity = len(self._blocks_by_token.keys)

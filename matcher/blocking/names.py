@@ -20,6 +20,10 @@ class NameTable:
     def __len__(self) -> int:
         return self._count
 
+    def expect(self, names: int) -> None:
+        """Make room for so many names at once, where it is known that they come."""
+        self._reserve(names - self._count)
+
     def add(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Numbers (n,) of names (n, 16), new ones made where needed."""
         self._reserve(len(names))
@@ -46,6 +50,6 @@ class NameTable:
             keys = np.zeros((capacity, 2), np.uint64)
             keys[: self._count] = self.keys[: self._count]
             self.keys = keys
-        if 2 * needed > len(self._slots):
-            self._slots = np.full(1 << (4 * needed - 1).bit_length(), -1, np.int32)
+        if 3 * needed > 2 * len(self._slots):
+            self._slots = np.full(1 << (2 * needed - 1).bit_length(), -1, np.int32)
             rehash(self._slots, self.keys, self._count)

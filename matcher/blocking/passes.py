@@ -4,9 +4,14 @@ Phonetic codes come from `jellyfish` and look at a name's first word: the part o
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 
 import jellyfish
+import numpy as np
+from numpy.typing import NDArray
 
+from matcher.blocking.common_names import COMMON_NAMES
 from matcher.scheme import Pass
 
 Columns = Mapping[str, Sequence[str]]
@@ -19,14 +24,37 @@ def _first_word(name: str) -> str:
 
 def _house_number(address: str) -> str:
     """The last word of digits alone: what stands before it is a flat's."""
-    return next((word for word in reversed(address.split()) if word.isdigit()), "")
+    for word in reversed(address.split()):
+        if word.isdigit():
+            return word
+    return ""
 
 
 def _street(address: str) -> str:
     """Three letters of the word after the house number."""
-    words = address.split()
-    numbers = [i for i, word in enumerate(words) if word.isdigit()]
-    return "".join(words[numbers[-1] + 1 :][:1])[:3] if numbers else ""
+    after = ""
+    for word in reversed(address.split()):
+        if word.isdigit():
+            return after[:3]
+        after = word
+    return ""
+
+
+def _rare(ones: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Two names in either order if together they are rare: none of them an initial, and not all their words common."""
+    common = {name: COMMON_NAMES.issuperset(name.split()) for name in {*ones, *others}}
+    return [
+        "" if len(one) < 2 or len(other) < 2 or (common[one] and common[other]) else _either_way(one, other)
+        for one, other in zip(ones, others, strict=True)
+    ]
+
+
+def _unordered(ones: Sequence[str], others: Sequence[str]) -> list[str]:
+    return list(map(_either_way, ones, others))
+
+
+def _either_way(one: str, other: str) -> str:
+    return f"{one}+{other}" if one <= other else f"{other}+{one}"
 
 
 _FUNCTIONS: dict[str, Callable[[str], str]] = {
@@ -39,21 +67,74 @@ _FUNCTIONS: dict[str, Callable[[str], str]] = {
 }
 
 
-def _part(part: str, columns: Columns) -> list[str]:
-    """A part is a column, a function of one part, or `unordered(part,part)`: two parts in either order."""
-    function, _, rest = part.partition("(")
-    if not rest:
-        return list(columns[part])
-    inner = rest.removesuffix(")")
-    if function == "unordered":
-        left, right = (_part(each, columns) for each in inner.split(","))
-        return ["+".join(sorted(pair)) if all(pair) else "" for pair in zip(left, right, strict=True)]
-    values = _part(inner, columns)
-    made = {value: _FUNCTIONS[function](value) if value else "" for value in set(values)}
-    return [made[value] for value in values]
+_OF_TWO: dict[str, Callable[[Sequence[str], Sequence[str]], list[str]]] = {"unordered": _unordered, "rare": _rare}
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Coded:
+    """A column of a batch: its distinct values, in order of arrival, and which of them each row has."""
+
+    values: list[str]
+    codes: NDArray[np.int64]
+    """(rows,): places in `values`, -1 where missing."""
+
+    @classmethod
+    def of(cls, column: Sequence[str]) -> "Coded":
+        """A column of texts, '' where missing."""
+        distinct = dict.fromkeys(column)
+        distinct.pop("", None)
+        places = dict(zip(distinct, count()))
+        places[""] = -1
+        return cls(list(distinct), np.fromiter(map(places.__getitem__, column), np.int64, len(column)))
+
+    def at(self, places: NDArray[np.int64]) -> list[str]:
+        """Values at some places."""
+        return list(map(self.values.__getitem__, places.tolist()))
+
+    def taken(self, places: NDArray[np.int64]) -> "Coded":
+        """The column of the rows at some places of this one, missing where a place is -1."""
+        return Coded(self.values, np.append(self.codes, -1)[places])
+
+
+class Parts:
+    """Columns and the parts of passes that are made of them, for one batch: each is worked out once, and once for
+    each distinct value. Holds clear text: not to be kept longer than the batch."""
+
+    __slots__ = ("_columns", "_made")
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._made: dict[str, Coded] = {}
+
+    def __getitem__(self, part: str) -> Coded:
+        """A part is a column, a function of one part, or a function of two: `unordered(part,part)`,
+        `rare(part,part)`."""
+        if part not in self._made:
+            self._made[part] = self._make(part)
+        return self._made[part]
+
+    def _make(self, part: str) -> Coded:
+        function, _, rest = part.partition("(")
+        if not rest:
+            return Coded.of(self._columns[part])
+        inner = rest.removesuffix(")")
+        if function not in _OF_TWO:
+            only = self[inner]
+            return Coded.of(list(map(_FUNCTIONS[function], only.values))).taken(only.codes)
+        left, right = (self[each] for each in inner.split(","))
+        present = (left.codes >= 0) & (right.codes >= 0)
+        pairs = left.codes[present] * len(right.values) + right.codes[present]
+        pairs, which = np.unique(pairs, return_inverse=True)
+        places = np.full(len(present), -1, np.int64)
+        places[present] = which
+        ones, others = np.divmod(pairs, max(len(right.values), 1))
+        made = _OF_TWO[function](left.at(ones), right.at(others))
+        return Coded.of(made).taken(places)
 
 
 def blocking_values(blocking_pass: Pass, columns: Columns) -> list[bytes]:
     """The canonical blocking value of every row, b'' where a part is missing: parts in order, each ended by 0x1F."""
-    parts = [_part(part, columns) for part in blocking_pass.parts]
-    return ["".join(part + "\x1f" for part in row).encode() if all(row) else b"" for row in zip(*parts, strict=True)]
+    made = Parts(columns)
+    parts = [made[part] for part in blocking_pass.parts]
+    texts = [[part.values[code] if code >= 0 else "" for code in part.codes.tolist()] for part in parts]
+    return ["".join(text + "\x1f" for text in row).encode() if all(row) else b"" for row in zip(*texts, strict=True)]

@@ -10,7 +10,6 @@ from matcher.model import ConfidenceBand, Decision
 
 MATCH_PROBABILITY = 0.95
 POSSIBLE_PROBABILITY = 0.5
-_HIGH, _VERY_HIGH = 0.99, 0.9999
 
 
 def probability(weight: NDArray[np.float32] | float) -> NDArray[np.float64]:
@@ -23,12 +22,14 @@ def weight_of(probability: float) -> float:
     return log2(probability / (1.0 - probability))
 
 
+_HIGH, _VERY_HIGH = weight_of(0.99), weight_of(0.9999)
+
+
 def confidence(weight: float) -> ConfidenceBand:
     """Band of a match weight; see the contract for the bounds."""
-    likely = float(probability(weight))
-    if likely >= _VERY_HIGH:
+    if weight >= _VERY_HIGH:
         return ConfidenceBand.VERY_HIGH
-    return ConfidenceBand.HIGH if likely >= _HIGH else ConfidenceBand.MODERATE
+    return ConfidenceBand.HIGH if weight >= _HIGH else ConfidenceBand.MODERATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+_TOGETHER = 32
+"""Rows that are fetched from memory together."""
+_NEVER = -1
+_NONE = np.int32(-1)
 VETOED = np.float32(-1000.0)
 """Weight of a pair with two different values in a field that vetoes."""
 
@@ -30,11 +34,13 @@ def distances(
     encodings: NDArray[np.uint32],
     field_masks: NDArray[np.uint16],
     word_ends: NDArray[np.int64],
+    pass_of: NDArray[np.int64],
     out: NDArray[np.int64],
 ) -> int:
     """Distance of each field of two rows into `out` (F,), -1 where either lacks it; how many blocks they share.
 
     `word_ends` (F,): where each field ends in an encoding, in 32-bit words. Distances are bits, 0 to the field's bits.
+    `pass_of` (F,): the pass whose block the rows must share to agree in the field (distance 0, else -1), -1 if encoded.
     """
     shared = 0
     out[:] = 0
@@ -48,7 +54,10 @@ def distances(
                     word += 1
     both = field_masks[left] & field_masks[right]
     for f in range(len(word_ends)):
-        if (both >> f) & 1 == 0 or shared == 0:
+        p = pass_of[f]
+        if p >= 0:
+            out[f] = 0 if blocks[left, p] >= 0 and blocks[left, p] == blocks[right, p] else -1
+        elif (both >> f) & 1 == 0 or shared == 0:
             out[f] = -1
         elif shared > 1:
             # an exact agreement shows in every block; any difference must not be rounded into one
@@ -58,7 +67,38 @@ def distances(
 
 
 @njit(cache=True, nogil=True)
-def weigh(  # noqa: PLR0912 - one pass over the fields, in order; a call from compiled code is no help to a reader
+def sum_up(
+    distance: NDArray[np.int64],
+    table: NDArray[np.float32],
+    alternative_of: NDArray[np.int64],
+    comparison_of: NDArray[np.int64],
+    least: NDArray[np.float32],
+    sums: NDArray[np.float32],
+) -> np.float32:
+    """Weight in bits of two rows' distances, without a prior; each alternative's part of it into `sums` (A,), -inf
+    where all its fields are missing.
+
+    A field has `table[f, distance]` bits (F, D). Fields of an alternative (`alternative_of` (F,)) add up; of the
+    alternatives of a comparison (`comparison_of` (A,), ascending) the best counts, and not less than its `least` (C,).
+    """
+    sums[:] = -np.inf
+    for f in range(len(distance)):
+        if distance[f] >= 0:
+            a = alternative_of[f]
+            weight = table[f, distance[f]]
+            sums[a] = weight if sums[a] == -np.inf else sums[a] + weight
+    total, best = np.float32(0.0), np.float32(-np.inf)
+    for a in range(len(sums)):
+        best = max(best, sums[a])
+        if a + 1 == len(sums) or comparison_of[a + 1] != comparison_of[a]:
+            if best > -np.inf:
+                total += max(best, least[comparison_of[a]])
+            best = np.float32(-np.inf)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def weigh(
     distance: NDArray[np.int64],
     tables: NDArray[np.float32],
     alternative_of: NDArray[np.int64],
@@ -66,51 +106,58 @@ def weigh(  # noqa: PLR0912 - one pass over the fields, in order; a call from co
     vetoes: NDArray[np.bool_],
     least: NDArray[np.float32],
     priors: NDArray[np.float32],
-    explains: NDArray[np.bool_],
+    floor: float,
     sums: NDArray[np.float32],
-    weights: NDArray[np.float32],
 ) -> tuple[np.float32, int]:
-    """Match weight of two rows in bits, and which rival it was won against; each field's part of it into `weights`
-    (F,).
+    """Match weight of two rows in bits, and which rival it was won against: the least over all rivals k of `priors[k]`
+    and what `sum_up` finds with `tables[k]` (K, F, D). `VETOED` if a field that `vetoes` (F,) differs.
 
-    A field has `tables[f, distance]` bits. Fields of an alternative add up; of a comparison's alternatives the best
-    counts, and not less than its `least` (C,). The weight is the least over all rivals k of `priors[k]` and the fields
-    that k does not explain (`explains` (K, F)). `alternative_of` (F,), `comparison_of` (A,), `sums` (A,) is room to
-    work in. A missing field has 0 bits; a difference in a field that `vetoes` (F,) makes the weight `VETOED`.
-    """
-    fields, alternatives = len(distance), len(comparison_of)
-    sums[:] = -np.inf
-    for f in range(fields):
-        weights[f] = 0.0
-        if distance[f] >= 0:
-            if vetoes[f] and distance[f] > 0:
-                weights[:] = 0.0
-                weights[f] = VETOED
-                return VETOED, 0
-            weights[f] = tables[f, distance[f]]
-            a = alternative_of[f]
-            sums[a] = weights[f] if sums[a] == -np.inf else sums[a] + weights[f]
-    for f in range(fields):
-        a = alternative_of[f]
-        for other in range(alternatives):
-            rival = comparison_of[other] == comparison_of[a] and other != a
-            if rival and (sums[other] > sums[a] or (sums[other] == sums[a] and other < a)):
-                weights[f] = 0.0
-        floor = least[comparison_of[a]]
-        if weights[f] != 0.0 and sums[a] < floor:
-            weights[f] = weights[f] * floor / sums[a]
+    A weight less than `floor` is that against some rival, not the least: most candidates are strangers, and the first
+    rival says so."""
+    for f in range(len(distance)):
+        if vetoes[f] and distance[f] > 0:
+            return VETOED, 0
     lowest, won = np.float32(np.inf), 0
     for k in range(len(priors)):
-        total = priors[k]
-        for f in range(fields):
-            if not explains[k, f]:
-                total += weights[f]
+        total = priors[k] + sum_up(distance, tables[k], alternative_of, comparison_of, least, sums)
         if total < lowest:
             lowest, won = total, k
-    for f in range(fields):
-        if explains[won, f]:
-            weights[f] = 0.0
+            if lowest < floor:
+                break
     return lowest, won
+
+
+@njit(cache=True, nogil=True)
+def best_weights(
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    blocks: NDArray[np.int32],
+    encodings: NDArray[np.uint32],
+    field_masks: NDArray[np.uint16],
+    word_ends: NDArray[np.int64],
+    pass_of: NDArray[np.int64],
+    tables: NDArray[np.float32],
+    alternative_of: NDArray[np.int64],
+    comparison_of: NDArray[np.int64],
+    vetoes: NDArray[np.bool_],
+    least: NDArray[np.float32],
+    priors: NDArray[np.float32],
+    out: NDArray[np.float64],
+) -> None:
+    """Weight in bits of the best comparison of the rows of two records, pair by pair, into `out` (n,); NaN where they
+    share no block. `left`, `right` (n, 2): first row of each record and the row behind its last."""
+    distance = np.empty(len(word_ends), np.int64)
+    sums = np.empty(len(comparison_of), np.float32)
+    for i in range(len(out)):
+        out[i] = np.nan
+        for a in range(left[i, 0], left[i, 1]):
+            for b in range(right[i, 0], right[i, 1]):
+                if distances(a, b, blocks, encodings, field_masks, word_ends, pass_of, distance):
+                    weight, _ = weigh(
+                        distance, tables, alternative_of, comparison_of, vetoes, least, priors, -np.inf, sums
+                    )
+                    if not weight <= out[i]:
+                        out[i] = weight
 
 
 @njit(cache=True, nogil=True)
@@ -123,14 +170,14 @@ def score_rows(
     field_masks: NDArray[np.uint16],
     agencies: NDArray[np.int16],
     word_ends: NDArray[np.int64],
+    pass_of: NDArray[np.int64],
     tables: NDArray[np.float32],
     alternative_of: NDArray[np.int64],
     comparison_of: NDArray[np.int64],
     vetoes: NDArray[np.bool_],
     least: NDArray[np.float32],
     priors: NDArray[np.float32],
-    explains: NDArray[np.bool_],
-    floor: np.float32,
+    floor: float,
     out_rows: NDArray[np.int32],
     out_weights: NDArray[np.float32],
     out_distances: NDArray[np.int16],
@@ -143,25 +190,27 @@ def score_rows(
     """
     written, compared = 0, 0
     distance = np.empty(len(word_ends), np.int64)
-    weights = np.empty(len(word_ends), np.float32)
     sums = np.empty(len(comparison_of), np.float32)
+    others = np.empty(_TOGETHER, np.int32)
     for row in range(first, last):
         before, before_compared = written, compared
         for p in range(blocks.shape[1]):
-            if blocks[row, p] < 0:
-                continue
-            other = following[row, p]
-            while other >= 0:
-                fresh = agencies[other] != agencies[row]
-                q = 0
-                while fresh and q < p:
-                    fresh = blocks[row, q] < 0 or blocks[row, q] != blocks[other, q]
-                    q += 1
-                if fresh:
+            at = following[row, p] if blocks[row, p] >= 0 else _NONE
+            while at >= 0:
+                count = 0
+                while at >= 0 and count < _TOGETHER:
+                    others[count] = at
+                    at = following[at, p]
+                    count += 1
+                if _touch(others[:count], p, blocks, encodings, field_masks, agencies) == _NEVER:
+                    return before, before_compared, row
+                for other in others[:count]:
+                    if agencies[other] == agencies[row] or _met(row, other, p, blocks):
+                        continue
                     compared += 1
-                    distances(row, other, blocks, encodings, field_masks, word_ends, distance)
+                    distances(row, other, blocks, encodings, field_masks, word_ends, pass_of, distance)
                     weight, _ = weigh(
-                        distance, tables, alternative_of, comparison_of, vetoes, least, priors, explains, sums, weights
+                        distance, tables, alternative_of, comparison_of, vetoes, least, priors, floor, sums
                     )
                     if weight >= floor:
                         if written == len(out_weights):
@@ -172,5 +221,32 @@ def score_rows(
                         if len(out_distances):
                             out_distances[written] = distance
                         written += 1
-                other = following[other, p]
     return written, compared, last
+
+
+@njit(cache=True, nogil=True)
+def _met(row: int, other: int, p: int, blocks: NDArray[np.int32]) -> bool:
+    """Whether two rows share a block of a pass before `p`."""
+    q = 0
+    while q < p and (blocks[row, q] < 0 or blocks[row, q] != blocks[other, q]):
+        q += 1
+    return q < p
+
+
+@njit(cache=True, nogil=True)
+def _touch(
+    rows: NDArray[np.int32],
+    p: int,
+    blocks: NDArray[np.int32],
+    encodings: NDArray[np.uint32],
+    field_masks: NDArray[np.uint16],
+    agencies: NDArray[np.int16],
+) -> int:
+    """Fetch from memory what comparisons of rows are about to read. Rows lie all over it, and fetched together they
+    wait together, where compared one by one each would wait alone. Never `_NEVER`, but that the compiler must not
+    know."""
+    read = 0
+    for row in rows:
+        read += (blocks[row, 0] & 1) + (field_masks[row] & 1) + (agencies[row] & 1)
+        read += (encodings[row, p, 0] & 1) + (encodings[row, p, encodings.shape[2] - 1] & 1)
+    return read

@@ -6,6 +6,7 @@ for one scheme, is a versioned JSON file that says where it came from, and carri
 
 import hashlib
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from math import log2
@@ -26,7 +27,7 @@ class Rival:
     """Another explanation of a likeness than "one person": somebody of the same household, a twin.
 
     Members of a household share surname and residence whoever they are; so against this rival those fields say nothing,
-    and only the others count. That is how dependence inside a household is modelled, not multiplied.
+    and only the others count (`tables_against`). That is how dependence inside a household is modelled, not multiplied.
     """
 
     name: str
@@ -96,7 +97,7 @@ class MatchModel:
         """Read and check a model file; `ModelFileError` if it is damaged, altered, or made for another scheme."""
         try:
             return cls._parse(path.read_text(), scheme)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ModelFileError(f"{path}: no readable model file ({type(error).__name__})") from None
 
     @classmethod
@@ -118,6 +119,27 @@ class MatchModel:
         chance = tuple(np.array(content["chance"][field.name], np.float32) for field in scheme.fields)
         rivals = tuple(Rival(each["name"], tuple(each["explains"]), each["prior"]) for each in content["rivals"])
         return cls(scheme, tables, chance, tuple(content["least"]), rivals, content["provenance"])
+
+
+def tables_against(
+    explained: Collection[str], scheme: LinkageScheme, tables: Sequence[NDArray[Any]]
+) -> list[NDArray[Any]]:
+    """The weights of all fields (bits + 1,) against a rival. A field it explains says nothing; a summary of such
+    fields, like the name as a whole, loses what they give at best."""
+    against = list(tables)
+    for comparison in scheme.alternatives:
+        lost = sum(tables[f][0] for each in comparison for f in each if scheme.fields[f].name in explained)
+        for f in (f for alternative in comparison for f in alternative):
+            if scheme.fields[f].name in explained:
+                against[f] = np.zeros_like(tables[f])
+            elif is_summary(f, comparison):
+                against[f] = tables[f] - lost
+    return against
+
+
+def is_summary(field: int, comparison: Sequence[Sequence[int]]) -> bool:
+    """Whether a field stands alone beside an alternative of several, which it sums up."""
+    return (field,) in comparison and any(len(alternative) > 1 for alternative in comparison)
 
 
 def _rows(content: Any) -> str:

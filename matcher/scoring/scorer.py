@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from matcher.model import Links, Rows
 from matcher.scoring.decision import Thresholds
-from matcher.scoring.kernels import distances, score_rows, weigh
-from matcher.scoring.model import MatchModel, Rival, prior_weight
+from matcher.scoring.kernels import VETOED, best_weights, distances, score_rows, sum_up, weigh
+from matcher.scoring.model import MatchModel, Rival, prior_weight, tables_against
 
 _FIRST_ROOM = 16384
 
@@ -35,19 +35,23 @@ class Scorer:
 
     def __init__(self, model: MatchModel, expected_population: int, thresholds: Thresholds) -> None:
         scheme = model.scheme
+        self.model = model
         self.scheme = scheme
         self.thresholds = thresholds
         self._least = np.array(model.least, np.float32)
         rivals = (Rival("stranger", (), prior_weight(expected_population)), *model.rivals)
         self._rivals = [rival.name for rival in rivals]
         self._priors = np.array([rival.prior for rival in rivals], np.float32)
-        self._explains = np.array([[field.name in rival.explains for field in scheme.fields] for rival in rivals])
         self.compared = 0
         """Pairs compared so far."""
         self._word_ends = np.cumsum([field.bits // 32 for field in scheme.fields])
-        self._tables = np.zeros((len(scheme.fields), max(field.bits for field in scheme.fields) + 1), np.float32)
-        for f, table in enumerate(model.tables):
-            self._tables[f, : len(table)] = table
+        number = {each.name: p for p, each in enumerate(scheme.passes)}
+        self._pass_of = np.array([-1 if field.bits else number[field.name] for field in scheme.fields])
+        levels = max(field.bits for field in scheme.fields) + 1
+        self._tables = np.zeros((len(rivals), len(scheme.fields), levels), np.float32)
+        for k, rival in enumerate(rivals):
+            for f, table in enumerate(tables_against(rival.explains, scheme, model.tables)):
+                self._tables[k, f, : len(table)] = table
         alternatives = [(c, fields) for c, each in enumerate(scheme.alternatives) for fields in each]
         self._alternative_of = np.empty(len(scheme.fields), np.int64)
         for a, (_, fields) in enumerate(alternatives):
@@ -88,14 +92,14 @@ class Scorer:
                 rows.field_masks,
                 rows.agencies,
                 self._word_ends,
+                self._pass_of,
                 self._tables,
                 self._alternative_of,
                 self._comparison_of,
                 self._vetoes,
                 self._least,
                 self._priors,
-                self._explains,
-                np.float32(floor),
+                float(np.float32(floor)),
                 pairs,
                 weights,
                 out,
@@ -112,6 +116,28 @@ class Scorer:
             np.concatenate(parts[2]) if found else np.empty((0, fields), np.int16),
         )
 
+    def best_weights(self, rows: Rows, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What `compare` finds in total (n,), pair by pair, NaN where it finds nothing. `left`, `right` (n, 2): a
+        record's first row and the row behind its last."""
+        found = np.empty(len(left), np.float64)
+        best_weights(
+            left,
+            right,
+            rows.blocks,
+            rows.encodings,
+            rows.field_masks,
+            self._word_ends,
+            self._pass_of,
+            self._tables,
+            self._alternative_of,
+            self._comparison_of,
+            self._vetoes,
+            self._least,
+            self._priors,
+            found,
+        )
+        return found
+
     def compare(self, rows: Rows, left: range, right: range) -> Comparison | None:
         """The best comparison of the variants of two records; None if they share no block."""
         best: Comparison | None = None
@@ -123,22 +149,17 @@ class Scorer:
         return best
 
     def _compare_rows(self, rows: Rows, left: int, right: int) -> Comparison | None:
-        distance = np.empty(len(self._word_ends), np.int64)
-        if not distances(left, right, rows.blocks, rows.encodings, rows.field_masks, self._word_ends, distance):
+        distance = np.empty(len(self._pass_of), np.int64)
+        columns = (rows.blocks, rows.encodings, rows.field_masks)
+        if not distances(left, right, *columns, self._word_ends, self._pass_of, distance):
             return None
-        weights = np.empty(len(self.scheme.fields), np.float32)
-        total, won = weigh(
-            distance,
-            self._tables,
-            self._alternative_of,
-            self._comparison_of,
-            self._vetoes,
-            self._least,
-            self._priors,
-            self._explains,
-            np.empty(len(self._comparison_of), np.float32),
-            weights,
-        )
+        sums = np.empty(len(self._comparison_of), np.float32)
+        groups = (self._alternative_of, self._comparison_of)
+        total, won = weigh(distance, self._tables, *groups, self._vetoes, self._least, self._priors, -np.inf, sums)
+        weights = np.where(self._vetoes & (distance > 0), VETOED, 0.0)
+        if total > VETOED:
+            sum_up(distance, self._tables[won], *groups, self._least, sums)
+            weights = self._contributions(distance, won, sums)
         return Comparison(
             tuple(map(int, distance)),
             tuple(map(float, weights)),
@@ -146,3 +167,13 @@ class Scorer:
             self._rivals[won],
             float(total),
         )
+
+    def _contributions(self, distance: NDArray[np.int64], rival: int, sums: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What each field adds (F,), given the alternatives' sums (A,): nothing unless its alternative is the best of
+        its comparison, and its share of the comparison's least weight where that is more."""
+        weights = np.zeros(len(distance))
+        for comparison, least in enumerate(self._least):
+            best = max(np.flatnonzero(self._comparison_of == comparison), key=lambda a: sums[a])
+            for f in np.flatnonzero((self._alternative_of == best) & (distance >= 0)):
+                weights[f] = self._tables[rival, f, distance[f]] * (least / sums[best] if sums[best] < least else 1.0)
+        return weights

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.scheme import Kind, LinkageScheme
-from matcher.scoring.model import MatchModel, Rival
+from matcher.scheme import Kind
+from matcher.scoring.calibration import Calibration, blurred, shares
+from matcher.scoring.model import MatchModel, Rival, is_summary, tables_against
 
 HOUSEHOLD = ("surname", "postcode", "address")
 TWIN = (*HOUSEHOLD, "year", "month_day")
@@ -26,7 +27,19 @@ _FLOOR = 0.001
 """Share of matches taken to differ like random pairs in any one field."""
 _REACH = 8
 """A summary of other fields counts only up to 1/8 of its bits: beyond, one shared part explains the likeness."""
+_SUMMARY_LEAD = 3.0
+"""Bits by which a summary must explain a pair better than its parts to take it from them: else they would lose all
+exact agreements to it, or win them all, as the first round has it."""
 _NEVER = -100.0
+_FIRST_BLOCK = (0.5, 2.0**-12)
+"""How many matches and strangers share the block of a field of kind block, until that is counted."""
+_KNOWN_PAIRS = 1e5
+"""When a model is calibrated, its own u counts as much as so many random pairs of the data at hand."""
+_KNOWN_STRANGERS = 3.0
+"""The u of a block that is known counts as much as so many strangers sharing it."""
+_MOST_CANDIDATES = 400_000
+_LIKELY = 0.3
+"""Probability from which a pair counts for a rival when a model is adapted."""
 _STILL = 0.001
 """Change of a weight, in bits, below which it stands still."""
 _MOST_ROUNDS = 200
@@ -38,9 +51,15 @@ Floats = NDArray[np.float64]
 class _State:
     """Where expectation maximisation stands."""
 
-    scheme: LinkageScheme
-    rivals: tuple[Rival, ...]
+    model: MatchModel
+    """What it started from, and what counts as known."""
+    known: list[Floats]
+    """m of that model for each field, as counts of matches."""
+    confidence: float
+    """Matches that the model counts as; 0: it is only where to start."""
+    all_pairs: float
     tables: list[Floats]
+    chance: list[Floats]
     misses: list[float]
     """For each comparison, the share of matches in which it is wrong altogether."""
     match_share: float
@@ -56,27 +75,38 @@ class _Expected:
     posterior: Floats
     """Match probability."""
     rivals: Floats
-    """(K, n): probability of each rival but strangers."""
-    won: list[NDArray[np.bool_]]
-    """For each field: its alternative counts."""
+    """(K, n): probability of each rival, strangers first."""
+    best: list[NDArray[np.int64]]
+    """For each comparison (n,): which of its encoded alternatives explains a pair; where several add up, the parts
+    unless the summary leads."""
     missed: list[Floats]
     """For each comparison: probability that it is wrong altogether, if the pair is a match."""
 
 
-def fit(
-    scheme: LinkageScheme, candidates: NDArray[np.int16], random_pairs: NDArray[np.int16], all_pairs: float
-) -> tuple[MatchModel, float]:
-    """A model, and the share of matches among all pairs. `candidates` (n, F) and `random_pairs` (k, F): distances in
-    bits, -1 missing; `all_pairs`: number of pairs the candidates were chosen from."""
-    levels = [field.bits + 1 for field in scheme.fields]
-    chance = tuple(
-        _smooth(np.bincount(column[column >= 0], minlength=n)).astype(np.float32)
-        for column, n in zip(random_pairs.T, levels, strict=True)
-    )
-    guess = tuple(_first_guess(n).astype(np.float32) for n in levels)
+def fit(calibration: Calibration, candidates: NDArray[np.int16], all_pairs: float) -> tuple[MatchModel, float]:
+    """A model, and the share of matches among all pairs. `candidates` (n, F): distances in bits, -1 missing;
+    `all_pairs`: number of pairs the candidates were chosen from."""
+    scheme = calibration.scheme
+    tables = [_first_guess(field.bits + 1) for field in scheme.encoded]
+    chance = [shares(n, np.ones(len(n)), 0.1) for n in calibration.counts]
+    for _ in scheme.fields[len(scheme.encoded) :]:
+        tables.append(np.log2([_FIRST_BLOCK[0] / _FIRST_BLOCK[1]]))
+        chance.append(np.array([_FIRST_BLOCK[1]]))
     least = (float(np.log2(_FIRST_MISS)),) * len(scheme.alternatives)
     rivals = (Rival("household", HOUSEHOLD, 0.0), Rival("twin", TWIN, TWIN_PRIOR))
-    return _maximise(MatchModel(scheme, guess, chance, least, rivals, {}), candidates, all_pairs, 0.0)
+    return _maximise(
+        MatchModel(scheme, _narrow(tables), _narrow(chance), least, rivals, {}), candidates, all_pairs, 0.0
+    )
+
+
+def calibrated(model: MatchModel, calibration: Calibration) -> MatchModel:
+    """The model with the u of other data: what a likeness is worth where strangers are more or less alike."""
+    tables, chance = list(model.tables), list(model.chance)
+    for f, counts in enumerate(calibration.counts):
+        m = chance[f] * np.exp2(tables[f].astype(np.float64))
+        chance[f] = shares(counts, model.chance[f], _KNOWN_PAIRS).astype(np.float32)
+        tables[f] = np.minimum.accumulate(np.log2(m / m.sum() / chance[f])).astype(np.float32)
+    return replace(model, tables=tuple(tables), chance=tuple(chance))
 
 
 def adapt(model: MatchModel, candidates: NDArray[np.int16], all_pairs: float) -> tuple[MatchModel, float]:
@@ -88,92 +118,134 @@ def adapt(model: MatchModel, candidates: NDArray[np.int16], all_pairs: float) ->
 def _maximise(
     model: MatchModel, candidates: NDArray[np.int16], all_pairs: float, confidence: float
 ) -> tuple[MatchModel, float]:
-    """Expectation maximisation from a model that counts as `confidence` matches; 0: it is only where to start."""
-    tables = [table.astype(np.float64) for table in model.tables]
-    chance = [u.astype(np.float64) for u in model.chance]
-    known = [u * np.exp2(table) for u, table in zip(chance, tables, strict=True)]
-    known = [confidence * m / m.sum() for m in known]
-    misses = [2.0**least for least in model.least]
-    priors = [rival.prior for rival in model.rivals]
-    state = _State(model.scheme, model.rivals, tables, misses, all_pairs**-0.5, priors)
+    """Expectation maximisation from a model that counts as `confidence` matches."""
+    step = -(-len(candidates) // _MOST_CANDIDATES)
+    if step > 1:  # as many as say all there is to say
+        candidates, all_pairs = candidates[::step], all_pairs * len(candidates[::step]) / len(candidates)
+    state = _State(
+        model,
+        _known(model, confidence),
+        confidence,
+        all_pairs,
+        [table.astype(np.float64) for table in model.tables],
+        [u.astype(np.float64) for u in model.chance],
+        [2.0**least for least in model.least],
+        all_pairs**-0.5,
+        [rival.prior for rival in model.rivals],
+    )
     for _ in range(_MOST_ROUNDS):
         expected = _expect(state, candidates)
-        change = _update_tables(state, expected, candidates, chance, known)
-        change = max(change, _update_misses(state, expected, candidates, model.least, confidence))
-        change = max(change, _update_priors(state, expected, all_pairs, adapting=confidence > 0))
-        if change < _STILL:
+        changes = (
+            _update_tables(state, expected, candidates),
+            _update_misses(state, expected, candidates),
+            _update_priors(state, expected),
+        )
+        if max(changes) < _STILL:
             break
     adapted = replace(
         model,
-        tables=tuple(table.astype(np.float32) for table in state.tables),
+        tables=_narrow(state.tables),
+        chance=_narrow(state.chance),
         least=tuple(round(float(np.log2(miss)), 2) for miss in state.misses),
         rivals=tuple(replace(r, prior=round(p, 2)) for r, p in zip(model.rivals, state.priors, strict=True)),
     )
     return adapted, state.match_share
 
 
+def _known(model: MatchModel, confidence: float) -> list[Floats]:
+    found = []
+    for field, u, table in zip(model.scheme.fields, model.chance, model.tables, strict=True):
+        m = u * np.exp2(table.astype(np.float64))
+        found.append(np.asarray(confidence * (m if field.kind is Kind.BLOCK else m / m.sum()), np.float64))
+    return found
+
+
+def _narrow(tables: list[Floats]) -> tuple[NDArray[np.float32], ...]:
+    return tuple(table.astype(np.float32) for table in tables)
+
+
 def _expect(state: _State, candidates: NDArray[np.int16]) -> _Expected:
-    parts = np.zeros((len(state.tables), len(candidates)))
-    won = [np.zeros(len(candidates), bool) for _ in state.tables]
-    missed = []
-    for comparison, miss in zip(state.scheme.alternatives, state.misses, strict=True):
-        total, best = alternatives_of(comparison, candidates, state.tables)
-        missed.append(miss / (miss + (1 - miss) * np.exp2(total)) if _adds_up(comparison) else np.zeros(len(total)))
-        scale = np.maximum(total, np.log2(miss)) / np.where(total == 0, 1.0, total)
-        for number, alternative in enumerate(comparison):
-            for f in alternative:
-                won[f] = (best == number) & (candidates[:, f] >= 0)
-                parts[f] = np.where(won[f], state.tables[f][candidates[:, f]] * np.where(total < 0, scale, 1.0), 0.0)
-    weights = [np.log2(state.match_share / (1 - state.match_share)) + parts.sum(axis=0)]
-    for rival, prior in zip(state.rivals, state.priors, strict=True):
-        left = [f for f, field in enumerate(state.scheme.fields) if field.name not in rival.explains]
-        weights.append(prior + parts[left].sum(axis=0))
-    odds = np.exp2(-np.array(weights))
+    scheme = state.model.scheme
+    weights, best, missed = [], [], []
+    for rival in (Rival("stranger", (), 0.0), *state.model.rivals):
+        tables = tables_against(rival.explains, scheme, state.tables)
+        total = np.zeros(len(candidates))
+        for comparison, miss in zip(scheme.alternatives, state.misses, strict=True):
+            sums = _sums(comparison, candidates, tables)
+            highest = sums.max(axis=0)
+            present = np.isfinite(highest)
+            highest = np.where(present, highest, 0.0)
+            total += np.where(present, np.maximum(highest, np.log2(miss)), 0.0)
+            if not rival.explains:
+                encoded = [a for a, fields in enumerate(comparison) if scheme.fields[fields[0]].bits]
+                lead = _SUMMARY_LEAD if _adds_up(comparison) else 0.0
+                best.append(np.array(encoded)[(sums[encoded] >= sums[encoded].max(axis=0) - lead).argmax(axis=0)])
+                wrong = miss / (miss + (1 - miss) * np.exp2(highest))
+                missed.append(wrong if _adds_up(comparison) else np.zeros(len(wrong)))
+        weights.append(total)
+    priors = np.array([np.log2(state.match_share / (1 - state.match_share)), *state.priors])
+    odds = np.exp2(-(np.array(weights) + priors[:, None]))
     posterior = 1 / (1 + odds.sum(axis=0))
-    return _Expected(posterior, odds[1:] * posterior, won, missed)
+    return _Expected(posterior, odds * posterior, best, missed)
 
 
-def _update_tables(
-    state: _State, expected: _Expected, candidates: NDArray[np.int16], chance: list[Floats], known: list[Floats]
-) -> float:
+def _update_tables(state: _State, expected: _Expected, candidates: NDArray[np.int16]) -> float:
     change = 0.0
-    for comparison, missed in zip(state.scheme.alternatives, expected.missed, strict=True):
-        hit = expected.posterior * (1 - missed)
-        for f in (f for alternative in comparison for f in alternative):
-            won = expected.won[f]
-            counts = np.bincount(candidates[won, f], hit[won], minlength=len(chance[f])).astype(np.float64)
-            table = _table(counts, known[f], chance[f])
-            if state.scheme.fields[f].kind is Kind.CATEGORY:
+    scheme = state.model.scheme
+    for c, comparison in enumerate(scheme.alternatives):
+        hit = expected.posterior * (1 - expected.missed[c])
+        for a, f in ((a, f) for a, alternative in enumerate(comparison) for f in alternative):
+            here = candidates[:, f] >= 0
+            if scheme.fields[f].kind is Kind.BLOCK:
+                table = _count_block(state, expected, f, here)
+            else:
+                counted = here & (expected.best[c] == a)
+                counts = np.bincount(candidates[counted, f], hit[counted], minlength=len(state.chance[f]))
+                table = _table(counts.astype(np.float64), state.known[f], state.chance[f])
+                if is_summary(f, comparison):
+                    table[len(table) // _REACH :] = _NEVER
+            if scheme.fields[f].kind is Kind.CATEGORY:
                 # agreement follows from the forename; only a difference tells anything new
                 table = np.minimum(table, 0.0)
-            if (f,) in comparison and _adds_up(comparison):
-                table[len(table) // _REACH :] = _NEVER
             change = max(change, float(np.abs(table - state.tables[f]).max()))
             state.tables[f] = table
     return change
 
 
-def _update_misses(
-    state: _State, expected: _Expected, candidates: NDArray[np.int16], known: tuple[float, ...], confidence: float
-) -> float:
+def _count_block(state: _State, expected: _Expected, f: int, shared: NDArray[np.bool_]) -> Floats:
+    """Weight (1,) of sharing a block. Whoever shares it is a candidate, so here u can be counted, and is."""
+    matches = max(expected.posterior.sum() + state.confidence, 1.0)
+    m = (expected.posterior[shared].sum() + state.known[f].sum()) / matches
+    known = state.model.chance[f].astype(np.float64)
+    strangers = expected.rivals[0][shared].sum()
+    state.chance[f] = (strangers + _KNOWN_STRANGERS) / (state.all_pairs + _KNOWN_STRANGERS / known)
+    return np.asarray(np.log2(max(m, _FLOOR) / state.chance[f]))
+
+
+def _update_misses(state: _State, expected: _Expected, candidates: NDArray[np.int16]) -> float:
     change = 0.0
-    for c, comparison in enumerate(state.scheme.alternatives):
+    for c, comparison in enumerate(state.model.scheme.alternatives):
         present = (candidates[:, [f for alternative in comparison for f in alternative]] >= 0).any(axis=1)
-        wrong = (expected.posterior * expected.missed[c])[present].sum() + confidence * 2.0 ** known[c]
-        matches = max(expected.posterior[present].sum() + confidence, 1.0)
+        known = state.confidence * 2.0 ** state.model.least[c]
+        wrong = (expected.posterior * expected.missed[c])[present].sum() + known
+        matches = max(expected.posterior[present].sum() + state.confidence, 1.0)
         miss = max(float(wrong / matches), _RAREST_MISS)
         change = max(change, abs(float(np.log2(miss / state.misses[c]))))
         state.misses[c] = miss
     return change
 
 
-def _update_priors(state: _State, expected: _Expected, all_pairs: float, *, adapting: bool) -> float:
+def _update_priors(state: _State, expected: _Expected) -> float:
     change = 0.0
     matches = max(float(expected.posterior.sum()), 1.0)
-    state.match_share = matches / all_pairs
-    for k, rival in enumerate(state.rivals):
-        prior = float(np.log2(matches / max(float(expected.rivals[k].sum()), 1.0)))
-        if adapting:
+    state.match_share = matches / state.all_pairs
+    for k, rival in enumerate(state.model.rivals):
+        likely = expected.rivals[k + 1]
+        if state.confidence:
+            # strangers of one surname and postcode are a household by half: many halves make no household
+            likely = likely[likely > _LIKELY]
+        prior = float(np.log2(matches / max(float(likely.sum()), 1.0)))
+        if state.confidence:
             prior = max(prior, rival.prior)
         elif rival.explains == TWIN:
             prior = rival.prior
@@ -188,21 +260,15 @@ def _adds_up(comparison: tuple[tuple[int, ...], ...]) -> bool:
     return any(len(alternative) > 1 for alternative in comparison)
 
 
-def alternatives_of(
-    comparison: tuple[tuple[int, ...], ...], distances: NDArray[np.int16], tables: list[Floats]
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Weight (n,) of a comparison's best alternative, 0 where all its fields are missing, and which (n,) it is."""
-    totals = np.full((len(comparison), len(distances)), -np.inf)
-    for number, alternative in enumerate(comparison):
-        present = np.zeros(len(distances), bool)
-        total = np.zeros(len(distances))
+def _sums(comparison: tuple[tuple[int, ...], ...], distances: NDArray[np.int16], tables: list[Floats]) -> Floats:
+    """Weight (A, n) of each alternative of a comparison, -inf where all its fields are missing."""
+    sums = np.full((len(comparison), len(distances)), -np.inf)
+    for total, alternative in zip(sums, comparison, strict=True):
         for f in alternative:
             here = distances[:, f] >= 0
-            present |= here
-            total += np.where(here, tables[f][distances[:, f]], 0.0)
-        totals[number] = np.where(present, total, -np.inf)
-    best = totals.max(axis=0)
-    return np.where(np.isneginf(best), 0.0, best), totals.argmax(axis=0)
+            weights = tables[f][distances[here, f]]
+            total[here] = np.where(np.isneginf(total[here]), weights, total[here] + weights)
+    return sums
 
 
 def _first_guess(levels: int) -> Floats:
@@ -210,22 +276,10 @@ def _first_guess(levels: int) -> Floats:
     return np.clip(6 - 24 * np.arange(levels) / (levels - 1), -6, 6)
 
 
-def _smooth(counts: Floats | NDArray[np.intp]) -> Floats:
-    """Shares of counts by distance, each blurred over a fortieth of the range: distances are binomial, single bins are
-    noise. Distance 0 stands alone, since only agreement gives it."""
-    levels = len(counts)
-    kernel = np.ones(2 * max(1, levels // 40) + 1)
-    rest = counts.astype(np.float64)
-    rest[0] = 0
-    blurred = np.convolve(rest, kernel, "same") / np.convolve(np.r_[0, np.ones(levels - 1)], kernel, "same").clip(1)
-    blurred[0] = counts[0]
-    blurred += 0.1
-    return np.asarray(blurred / blurred.sum())
-
-
 def _table(counts: Floats, known: Floats, u: Floats) -> Floats:
     """log2(m / u) of weighted counts, made never to rise with distance (pool adjacent violators, Ayer et al. 1955)."""
-    m = _smooth(counts) * counts.sum() + known
+    seen = blurred(counts) + 0.1
+    m = seen / seen.sum() * counts.sum() + known
     m = (1 - _FLOOR) * m / m.sum() + _FLOOR * u if m.sum() else u
     pooled: list[list[float]] = []
     for w, n in zip(np.log2(m / u), m + u, strict=True):

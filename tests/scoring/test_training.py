@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from matcher.scheme import Field, Kind, LinkageScheme, Pass
-from matcher.scoring.training import adapt, fit
+from matcher.scoring.calibration import Calibration
+from matcher.scoring.training import adapt, calibrated, fit
 
 MATCHES = 4_000
 ALL_PAIRS = 4e5
@@ -25,6 +26,11 @@ def drawn(rng, shares, count):
     return np.where(rng.random((count, 3)) < shares, 0, 16).astype(np.int16)
 
 
+def calibration(random_pairs):
+    counts = tuple(np.bincount(column, minlength=33) for column in random_pairs.T)
+    return Calibration(SCHEME, len(random_pairs), counts)
+
+
 def data(seed, m=M):
     """Candidates, random pairs, and which candidates are matches: blocking has let through a part of all
     non-matches."""
@@ -39,7 +45,7 @@ def data(seed, m=M):
 
 def test_it_recovers_known_m_u_and_share():
     candidates, random_pairs, _ = data(1)
-    model, share = fit(SCHEME, candidates, random_pairs, ALL_PAIRS)
+    model, share = fit(calibration(random_pairs), candidates, ALL_PAIRS)
     assert share == pytest.approx(MATCHES / ALL_PAIRS, rel=0.05)
     for table, u, m, true_u in zip(model.tables, model.chance, M, U, strict=True):
         assert u[0] == pytest.approx(true_u, rel=0.05)
@@ -61,7 +67,7 @@ def test_it_agrees_with_an_independent_implementation():
         classifier = recordlinkage.ECMClassifier(init="jaro", atol=1e-6)
         classifier.fit(pd.DataFrame(binary, columns=["one", "two", "three"], index=index))
         theirs = [classifier.log_weights[name] for name in ("one", "two", "three")]
-    model, _ = fit(SCHEME, candidates, random_pairs, ALL_PAIRS)
+    model, _ = fit(calibration(random_pairs), candidates, ALL_PAIRS)
     for table, weights in zip(model.tables, theirs, strict=True):
         assert table[0] == pytest.approx(weights[1] / np.log(2), abs=0.2)
         assert table[16] == pytest.approx(weights[0] / np.log(2), abs=0.4)
@@ -69,7 +75,7 @@ def test_it_agrees_with_an_independent_implementation():
 
 def test_adapting_moves_towards_the_data_at_hand():
     candidates, random_pairs, _ = data(3)
-    model, _ = fit(SCHEME, candidates, random_pairs, ALL_PAIRS)
+    model, _ = fit(calibration(random_pairs), candidates, ALL_PAIRS)
     worse = (0.7, 0.95, 0.8)
     others, _, _ = data(4, worse)
     adapted, share = adapt(model, others, ALL_PAIRS)
@@ -79,7 +85,7 @@ def test_adapting_moves_towards_the_data_at_hand():
 
 def test_few_pairs_change_little():
     candidates, random_pairs, truth = data(5)
-    model, _ = fit(SCHEME, candidates, random_pairs, ALL_PAIRS)
+    model, _ = fit(calibration(random_pairs), candidates, ALL_PAIRS)
     adapted, _ = adapt(model, candidates[truth][:3], 100.0)
     for before, after in zip(model.tables, adapted.tables, strict=True):
         assert np.abs(before[[0, 16]] - after[[0, 16]]).max() < 1.0
@@ -87,7 +93,7 @@ def test_few_pairs_change_little():
 
 def test_rivals_never_become_more_common_than_in_the_model():
     candidates, random_pairs, _ = data(6)
-    model, _ = fit(SCHEME, candidates, random_pairs, ALL_PAIRS)
+    model, _ = fit(calibration(random_pairs), candidates, ALL_PAIRS)
     adapted, _ = adapt(model, candidates, ALL_PAIRS)
     for before, after in zip(model.rivals, adapted.rivals, strict=True):
         assert after.prior >= before.prior
@@ -95,6 +101,41 @@ def test_rivals_never_become_more_common_than_in_the_model():
 
 def test_no_candidates_leave_the_weights_as_they_are():
     candidates, random_pairs, _ = data(7)
-    model, _ = fit(SCHEME, candidates, random_pairs, ALL_PAIRS)
+    model, _ = fit(calibration(random_pairs), candidates, ALL_PAIRS)
     adapted, _ = adapt(model, np.empty((0, 3), np.int16), 1000.0)
     assert all(np.isfinite(table).all() for table in adapted.tables)
+
+
+def test_calibrating_takes_over_how_alike_strangers_are_and_leaves_m_as_it_is():
+    candidates, random_pairs, _ = data(8)
+    model, _ = fit(calibration(random_pairs), candidates, ALL_PAIRS)
+    elsewhere = drawn(np.random.default_rng(9), (0.04, 0.005, 0.02), 4_000_000)
+    found = calibrated(model, calibration(elsewhere))
+    assert found.chance[0][0] == pytest.approx(0.04, rel=0.05)
+    assert model.tables[0][0] - found.tables[0][0] == pytest.approx(2.0, abs=0.1)
+    assert found.tables[1][0] == pytest.approx(model.tables[1][0], abs=0.1)
+
+
+BLOCKED = LinkageScheme(
+    "three-fields-and-a-block",
+    (*SCHEME.fields, Field("rare", Kind.BLOCK, 0, "one", "rare")),
+    (Pass("rare", ("rare(one,two)",)),),
+    "one",
+    checks_uk=False,
+)
+
+
+def test_the_u_of_a_block_is_counted_among_candidates():
+    rng = np.random.default_rng(10)
+    candidates, random_pairs, truth = data(11, (0.99, 0.99, 0.99))
+    shares = np.where(truth, rng.random(len(truth)) < 0.5, False)
+    shared = np.where(shares, 0, -1).astype(np.int16)
+    # strangers who share nothing but the block
+    strangers = 80
+    more = np.full((strangers, 3), 16, np.int16)
+    candidates = np.c_[np.r_[candidates, more], np.r_[shared, np.zeros(strangers, np.int16)]]
+    counts = calibration(random_pairs).counts
+    model, share = fit(Calibration(BLOCKED, len(random_pairs), counts), candidates, ALL_PAIRS)
+    assert share == pytest.approx(MATCHES / ALL_PAIRS, rel=0.05)
+    assert model.chance[3][0] == pytest.approx(strangers / ALL_PAIRS, rel=0.1)
+    assert model.tables[3][0] == pytest.approx(np.log2(0.5 / model.chance[3][0]), abs=0.2)
