@@ -1,13 +1,21 @@
 """From persons to alerts: where a person is active, what the coordinator was told, and what it is told next.
 
-What is remembered here is a pure function of the store, as all memory of the pipeline is.
+What is remembered here is a pure function of the store, as all memory of the pipeline is. A person goes by the number
+of its oldest record; columns are by person or by record.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
-from matcher.alerts.policy import RULE_VERSION, Draft, Standing, decide, tell
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.alerts.policy import ENOUGH_AGENCIES, RULE_VERSION, Draft, Standings, Told, decide
+from matcher.clustering.graph import Numbers
+from matcher.clustering.persons import People
 from matcher.clustering.resolve import Person
 from matcher.model import (
     HEALTH,
@@ -20,29 +28,56 @@ from matcher.model import (
     ClosedRecord,
     Closure,
     ConfidenceBand,
+    Contact,
     Frame,
     RemovalNotice,
 )
 from matcher.naming import Names
 from matcher.registry import Registry
 from matcher.scoring.decision import confidence
-from matcher.settings import DAY_SECONDS, AgencyInfo, Settings
-from matcher.store.base import Store
+from matcher.settings import MOST_AGENCIES, AgencyInfo, Settings
+from matcher.store.base import Store, Telling
 
-_PAGE = 1000
-_ALERT_ID_BYTES = 16
+_DRAWN_BYTES = 8
+_PAGE = 10_000
+_NONE = np.empty(0, np.int64)
+_WITHOUT_MEMBERS = frozenset({AlertKind.NO_LONGER_IDENTIFIED, AlertKind.WITHDRAWN, AlertKind.MERGED})
+"""They say of whom they are, and nothing that was not said before."""
+_ANOTHER_AGENCY = MOST_AGENCIES
+"""Bit of all agencies that are not of the configuration (any more)."""
 
 
-class Seal(NamedTuple):
-    """What opens a record's reference with the coordinator's private key, and the reference."""
+class _Active(NamedTuple):
+    """Records of some people, in columns (m,) as `People.records`."""
 
-    encapsulation: bytes
-    sealed: bytes
-    epoch: int
+    agencies: Numbers
+    days: Numbers
+    active: NDArray[np.bool_]
+
+
+class _Said(NamedTuple):
+    """What an alert says of the agencies that a person is active at."""
+
+    agencies: tuple[str, ...]
+    health: bool
+    police: bool
+
+
+def _moved(reviews: Mapping[int, int], drafts: Iterable[Draft]) -> dict[int, int]:
+    """Reviews of the open cases that merges bring to a survivor, where its own case, if any, does not wait to escalate
+    anyway."""
+    moved: dict[int, int] = {}
+    escalated = {draft.person for draft in drafts if draft.kind is AlertKind.ESCALATION}
+    for draft in drafts if reviews else ():
+        if draft.kind is AlertKind.MERGED and draft.person in reviews:
+            own = {} if draft.survivor in escalated else reviews
+            day = reviews[draft.person]
+            moved[draft.survivor] = max(day, moved.get(draft.survivor, day), own.get(draft.survivor, day))
+    return moved
 
 
 class Alerting:
-    """See the module. `seal` reads a record's seal from its frame; `now`: seconds since 1970-01-01 UTC."""
+    """See the module. `now`: seconds since 1970-01-01 UTC."""
 
     def __init__(
         self,
@@ -50,43 +85,71 @@ class Alerting:
         registry: Registry,
         names: Names,
         settings: Settings,
-        seal: Callable[[int], Seal],
         now: Callable[[], float],
     ) -> None:
+        self._store = store
         self._registry = registry
         self._names = names
         self._settings = settings
-        self._seal = seal
         self._now = now
-        self.told: dict[bytes, frozenset[str]] = {}
-        """By person the coordinator knows of: the agencies it was told."""
-        sequence = 0
-        while alerts := store.alerts_after(sequence, _PAGE):
-            for alert in alerts:
-                tell(self.told, alert.kind, alert.person_id, frozenset(alert.agencies))
-            sequence = alerts[-1].sequence
+        self._bits = {agency.name: bit for bit, agency in enumerate(settings.agencies)}
+        self._sets: dict[int, _Said] = {}
+        self._sets_of: dict[tuple[str, ...], int] = {}
+        self.told = Told()
+        self._held = np.zeros(0, np.bool_)
+        """By person: whether a further agency is known that its quiet period keeps back."""
+        self.told.reserve(registry.count)
+        tellings = store.tellings()
+        while page := list(islice(tellings, _PAGE)):
+            self._tell(page)
         self._sequence = store.last_sequence
         self._closed = {closed.record: closed for closed in store.closed_records()}
 
-    def alerts(self, frame: Frame, before: Iterable[Person], after: Iterable[Person]) -> list[Alert]:
-        """What to tell when a frame made persons (`after`) of others that are no more (`before`)."""
-        today = frame.committed_at // DAY_SECONDS
-        persons = {self.person_id(person): person for person in after}
-        records_before = {self.person_id(person): frozenset(person.records) for person in before}
-        standings = [self._standing(person_id, person, today) for person_id, person in persons.items()]
-        alerts = []
-        for draft in decide(self.told, records_before, standings):
-            self._sequence += 1
-            alert = self._alert(draft, persons.get(draft.person_id), today)
-            tell(self.told, alert.kind, alert.person_id, frozenset(alert.agencies))
-            alerts.append(alert)
+    def alerts(
+        self, frame: Frame, today: int, before: People, heirs: Numbers, after: People, contacts: Iterable[Contact]
+    ) -> list[Alert]:
+        """What to tell when a frame made persons (`after`) of others that are no more (`before`), or persons are to be
+        looked at though they stayed as they were. `heirs`: by person of `before` the place in `after` of the one person
+        that has records of it, -1 if there is none or more than one. `contacts`: those not in the store yet."""
+        self.told.reserve(self._registry.count)
+        met: dict[int, set[int]] = {}
+        for record, day in contacts:
+            met.setdefault(record, set()).add(day)
+        reviews = {self._names.oldest_record(person_id): day for person_id, day in self._store.reviews().items()}
+        records = self._records(after, today)
+        now = self._standings(after, records, self._contacted(after, reviews, today, met))
+        drafts = decide(self.told, before.oldest, heirs, now)
+        self._hold(before.oldest, None)
+        alerts: list[Alert] = []
+        while drafts:
+            alerts += self._alerts(drafts, now, after, records, frame.backfill)
+            if not (reviews := _moved(reviews, drafts)):
+                break
+            now = replace(now, contacted=self._contacted(after, reviews, today, met))
+            drafts = decide(self.told, _NONE, _NONE, now)
+        self._hold(now.persons, now)
         return alerts
 
-    def close(self, frame: Frame, case: Case, records: Iterable[int]) -> Closure:
+    def hold(self, today: int, people: People) -> None:
+        """Find the persons whose quiet period keeps something back, among those the coordinator was told of."""
+        standings = self._standings(people, self._records(people, today), np.zeros(len(people), np.bool_))
+        self._hold(standings.persons, standings)
+
+    def due(self) -> Numbers:
+        """Persons whose quiet period kept something back and is over."""
+        held = np.flatnonzero(self._held)
+        return held[~self._quiet(held)]
+
+    def close(self, frame: Frame, today: int, case: Case, records: Iterable[int]) -> Closure:
         """Ask for the removal of a person's records, and say nothing more about them until the person is met again."""
-        closed = tuple(ClosedRecord(record, frame.committed_at // DAY_SECONDS, frame.frame_id) for record in records)
+        # of a record met on a day still to come, that one: it was known before
+        closed = tuple(
+            ClosedRecord(record, max(today, self._registry.day(record)), frame.frame_id) for record in records
+        )
         self._closed |= {each.record: each for each in closed}
-        self.told.pop(case.person_id, None)
+        if 0 <= (person := self._names.oldest_record(case.person_id)) < self._registry.count:
+            self.told.forget(person)
+            self._hold(np.array([person]), None)
         return Closure(
             case_id=case.case_id,
             person_id=case.person_id,
@@ -110,52 +173,158 @@ class Alerting:
         """The agency that holds a record."""
         return self._settings.agencies[self._registry.agency(record)]
 
-    def person_id(self, person: Person) -> bytes:
-        """The person's name: it stands for the oldest record, and means nothing outside this database."""
-        return self._names.person(person.records[0])
+    def known_persons(self) -> dict[bytes, frozenset[str]]:
+        """Persons the coordinator was last told are active at two or more agencies, and at which."""
+        persons = self.told.persons()
+        persons = persons[~self.told.dormant(persons)]
+        agencies = [
+            frozenset(name for name, bit in self._bits.items() if told >> bit & 1)
+            for told in self.told.agencies(persons).tolist()
+        ]
+        return dict(zip(self._names.persons(persons), agencies, strict=True))
 
-    def _standing(self, person_id: bytes, person: Person, today: int) -> Standing:
-        active = frozenset(self.agency_of(record).name for record in person.records if self._active(record, today))
-        restricted = any(self._registry.restricted(record) for record in person.records)
-        return Standing(person_id, frozenset(person.records), active, restricted)
+    def unsaid(self, person: Person, today: int) -> tuple[AlertMember, ...]:
+        """Active records of a person that would be told of if none of its records were restricted; else empty."""
+        people = People.of([person])
+        records = self._records(people, today)
+        now = self._standings(people, records, np.zeros(1, np.bool_))
+        if not now.restricted[0] or not replace(now, restricted=np.zeros(1, np.bool_)).known_to()[0]:
+            return ()
+        rows = zip(person.records, records.days.tolist(), records.active.tolist(), strict=True)
+        return tuple(AlertMember(record, self.agency_of(record).name, day) for record, day, active in rows if active)
 
-    def _active(self, record: int, today: int) -> bool:
-        """Whether a record counts: met inside the look-back window, and after the last closure."""
-        day, closed = self._registry.day(record), self._closed.get(record)
-        if day == UNKNOWN_DAY:
-            return closed is None or self._registry.place(record).frame_id > closed.frame_id
-        return day > today - self._settings.look_back_days and (closed is None or day > closed.day)
+    # -- what was told -----------------------------------------------------------------------------------------------
 
-    def _alert(self, draft: Draft, person: Person | None, today: int) -> Alert:
-        about_members = draft.kind not in (AlertKind.WITHDRAWN, AlertKind.MERGED)
-        members: tuple[AlertMember, ...] = ()
-        if about_members and person is not None:
-            members = tuple(self._member(record) for record in person.records if self._active(record, today))
-        sectors = {member.sector for member in members}
-        return Alert(
-            sequence=self._sequence,
-            alert_id=secrets.token_bytes(_ALERT_ID_BYTES),  # drawn, so that no restored backup gives one again
-            kind=draft.kind,
-            person_id=draft.person_id,
-            agencies=tuple(sorted({member.agency for member in members})),
-            members=members,
-            confidence=confidence(person.weakest) if members and person else ConfidenceBand.UNSPECIFIED,
-            health_present=HEALTH in sectors,
-            police_present=POLICE in sectors,
-            surviving_person_id=draft.survivor,
-            rule_version=RULE_VERSION,
-            raised_at=int(self._now()),
+    def _tell(self, tellings: Sequence[Telling]) -> None:
+        persons = self._names.oldest_records([telling.person_id for telling in tellings]).tolist()
+        survivors = self._names.oldest_records([telling.surviving_person_id for telling in tellings]).tolist()
+        for telling, person, survivor in zip(tellings, persons, survivors, strict=True):
+            self.told.tell(telling.kind, person, self._set_of(telling.agencies), telling.raised_at, survivor)
+
+    def _set_of(self, agencies: tuple[str, ...]) -> int:
+        """A set of agencies as bits; there are few sets."""
+        if agencies not in self._sets_of:
+            bits = {1 << self._bits.get(agency, _ANOTHER_AGENCY) for agency in agencies}
+            self._sets_of[agencies] = sum(bits)
+        return self._sets_of[agencies]
+
+    def _hold(self, persons: Numbers, now: Standings | None) -> None:
+        """Note of some persons whether something is kept back; nothing is of persons that are no more."""
+        if now is None:
+            held = np.zeros(len(persons), np.bool_)
+        else:
+            held = self.told.known(persons) & ((now.known_to() & ~self.told.agencies(persons)) != 0)
+        if held.any() and len(self._held) < self._registry.count:
+            self._held = np.pad(self._held, (0, self._registry.count - len(self._held)))
+        inside = persons < len(self._held)
+        self._held[persons[inside]] = held[inside]
+
+    def _quiet(self, persons: Numbers) -> NDArray[np.bool_]:
+        return self.told.quiet(persons, int(self._now()), self._settings.quiet_seconds)
+
+    # -- how persons stand -------------------------------------------------------------------------------------------
+
+    def _records(self, people: People, today: int) -> _Active:
+        """Which records count: those met inside the look-back window, and after their last closure."""
+        records = people.records
+        days = self._registry.days(records)
+        active = (days == UNKNOWN_DAY) | (days > today - self._settings.look_back_days)
+        if self._closed:
+            for i in [i for i, record in enumerate(records.tolist()) if record in self._closed]:
+                closed = self._closed[int(records[i])]
+                if days[i] == UNKNOWN_DAY:
+                    active[i] = self._registry.place(closed.record).frame_id > closed.frame_id
+                else:
+                    active[i] &= days[i] > closed.day
+        return _Active(self._registry.agencies(records), days, active)
+
+    def _standings(self, people: People, records: _Active, contacted: NDArray[np.bool_]) -> Standings:
+        held = records.agencies >= 0
+        bits = np.where(held, np.uint64(1) << np.where(held, records.agencies, 0).astype(np.uint64), 0)
+        starts, persons = people.offsets[:-1], people.oldest
+        return Standings(
+            persons=persons,
+            agencies=np.bitwise_or.reduceat(np.where(records.active, bits, 0), starts),
+            holders=np.bitwise_or.reduceat(bits, starts),
+            restricted=np.logical_or.reduceat(self._registry.are_restricted(people.records), starts),
+            contacted=contacted,
+            quiet=self._quiet(persons),
         )
 
-    def _member(self, record: int) -> AlertMember:
-        seal, agency = self._seal(record), self.agency_of(record)
-        return AlertMember(
-            record=record,
-            agency=agency.name,
-            sector=agency.sector,
-            alias=self._registry.alias(record),
-            encapsulation=seal.encapsulation,
-            sealed=seal.sealed,
-            observed_day=self._registry.day(record),
-            epoch=seal.epoch,
-        )
+    def _contacted(
+        self, people: People, reviews: Mapping[int, int], today: int, met: Mapping[int, set[int]]
+    ) -> NDArray[np.bool_]:
+        """Whom enough agencies met often enough since a review, given as a day by person."""
+        contacted = np.zeros(len(people), np.bool_)
+        if reviews:
+            persons = people.oldest
+            for place in np.flatnonzero(np.isin(persons, np.fromiter(reviews, np.int64))).tolist():
+                records = people.records[people.offsets[place] : people.offsets[place + 1]].tolist()
+                agencies = self._contacts(records, reviews[int(persons[place])], today, met)
+                enough = len(agencies) >= self._settings.escalation_contacts
+                contacted[place] = enough and len(set(agencies)) >= ENOUGH_AGENCIES
+        return contacted
+
+    def _contacts(self, records: list[int], reviewed_day: int, today: int, met: Mapping[int, set[int]]) -> list[str]:
+        """Agency of each contact after a review: of each day, up to today, on which each record's person was met."""
+        return [
+            self.agency_of(record).name
+            for record in records
+            for day in {*self._store.contacts(record), *met.get(record, ()), self._registry.day(record)}
+            if reviewed_day < day <= today
+        ]
+
+    # -- alerts ------------------------------------------------------------------------------------------------------
+
+    def _alerts(
+        self, drafts: list[Draft], now: Standings, people: People, records: _Active, backfill: bool
+    ) -> list[Alert]:
+        """The alerts of some drafts, in order, the next of the log; what they say is told from now on."""
+        offsets, numbers, days = people.offsets.tolist(), people.records.tolist(), records.days.tolist()
+        active, agency_of, weakest = records.active.tolist(), records.agencies.tolist(), people.weakest.tolist()
+        sets = now.agencies.tolist()
+        names = [agency.name for agency in self._settings.agencies]
+        persons = self._names.persons(np.array([draft.person for draft in drafts]))
+        survivors = self._names.persons(np.array([draft.survivor for draft in drafts]))
+        # half of an id is drawn, so that no restored backup gives one again; half ascends, as an index on ids likes it
+        drawn = secrets.token_bytes(_DRAWN_BYTES * len(drafts))
+        raised_at = int(self._now())
+        alerts = []
+        for i, (kind, person, place, survivor) in enumerate(drafts):
+            members: tuple[AlertMember, ...] = ()
+            agencies, band = 0, ConfidenceBand.UNSPECIFIED
+            if kind not in _WITHOUT_MEMBERS:
+                places = [at for at in range(offsets[place], offsets[place + 1]) if active[at]]
+                members = tuple([AlertMember(numbers[at], names[agency_of[at]], days[at]) for at in places])
+                agencies, band = sets[place], confidence(weakest[place])
+            said = self._said(agencies)
+            self._sequence += 1
+            alerts.append(
+                Alert(
+                    sequence=self._sequence,
+                    alert_id=self._sequence.to_bytes(_DRAWN_BYTES, "big")
+                    + drawn[i * _DRAWN_BYTES : (i + 1) * _DRAWN_BYTES],
+                    kind=kind,
+                    person_id=persons[i],
+                    agencies=said.agencies,
+                    members=members,
+                    confidence=band,
+                    health_present=said.health,
+                    police_present=said.police,
+                    surviving_person_id=survivors[i] if survivor >= 0 else b"",
+                    rule_version=RULE_VERSION,
+                    raised_at=raised_at,
+                    backfill=backfill,
+                )
+            )
+            self.told.tell(kind, person, agencies, raised_at, survivor)
+        return alerts
+
+    def _said(self, agencies: int) -> _Said:
+        """What an alert says of a set of agencies; there are few sets."""
+        if agencies not in self._sets:
+            chosen = [agency for bit, agency in enumerate(self._settings.agencies) if agencies >> bit & 1]
+            sectors = {agency.sector for agency in chosen}
+            names = tuple(sorted(agency.name for agency in chosen))
+            self._sets[agencies] = _Said(names, HEALTH in sectors, POLICE in sectors)
+        return self._sets[agencies]

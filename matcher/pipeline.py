@@ -3,6 +3,9 @@
 Everything in memory is a pure function of what the store holds, rebuilt at start. Should a commit fail, memory is ahead
 of the store: `match_next` raises, and the caller must `rebuild` before it goes on. One thread matches; `lock` guards
 memory against those who read it.
+
+Time passes with frames: the first frame of a day looks at everything that time alone changes. Where no frame comes,
+`pass_time` commits one that says nothing else.
 """
 
 import time
@@ -13,45 +16,51 @@ from threading import RLock
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.alerting import Alerting, Seal
+from matcher.alerting import Alerting
 from matcher.blocking.index import BlockIndex
-from matcher.clustering.persons import Persons
-from matcher.clustering.resolve import Person, Rules
-from matcher.frame import Layout, unpack_aliases, unpack_answer, unpack_closure, unpack_records
-from matcher.model import Frame, FrameKind, Links, MatchOutcome, Patch, TokenBatch
+from matcher.clustering.graph import Numbers
+from matcher.clustering.persons import People, Persons, Rules
+from matcher.clustering.resolve import Person
+from matcher.comparer import Comparer
+from matcher.errors import StoreError
+from matcher.frame import unpack_aliases, unpack_answer, unpack_closure, unpack_records
+from matcher.held import HeldFrames
+from matcher.model import (
+    DAY_SECONDS,
+    UNKNOWN_DAY,
+    Alert,
+    AlertMember,
+    Contact,
+    Disclosure,
+    Frame,
+    FrameKind,
+    Links,
+    MatchOutcome,
+    TokenBatch,
+)
 from matcher.naming import Names
 from matcher.registry import Registry
 from matcher.scoring.scorer import Comparison, Scorer
-from matcher.settings import DAY_SECONDS, AgencyInfo, Settings
+from matcher.settings import AgencyInfo, Settings
 from matcher.store.base import Store
 
-__all__ = ["DAY_SECONDS", "AgencyInfo", "Pipeline", "Settings"]
+__all__ = ["AgencyInfo", "Pipeline", "Settings"]
+
+_GROUP_BYTES = 1 << 20
+"""Frames are matched together until they have so many bytes: about a thousand records, a few milliseconds' work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Held:
-    """What memory knows of a stored RECORDS frame."""
-
-    layout: Layout
-    epoch: int
-    numbers: NDArray[np.int64]
-    """(N,): number of each record, -1 once gone."""
-    encapsulation: bytes
-    sealed: NDArray[np.uint8]
-    """(N, S), zero once gone: at hand, since reading a few bytes at the end of a large blob means walking all of it."""
-
-    @classmethod
-    def of(cls, payload: bytes, batch: TokenBatch, numbers: NDArray[np.int64]) -> "_Held":
-        """What to keep of a frame; nothing refers to its payload."""
-        return cls(Layout.of(payload), batch.epoch, numbers, batch.encapsulation, batch.sealed.copy())
-
-
-@dataclass(frozen=True, slots=True)
 class _Stirred:
-    """Persons that are no more, and persons that are new or may have changed, oldest first."""
+    """Persons that are no more, and persons that are new or may have changed, by oldest record ascending."""
 
-    before: tuple[Person, ...]
-    after: tuple[Person, ...]
+    before: People
+    after: People
+
+
+def _kind_of_input(frame: Frame) -> tuple[FrameKind, bool, int]:
+    """What frames must have in common to be matched together: kind, backfill and day."""
+    return frame.kind, frame.backfill, frame.committed_at // DAY_SECONDS
 
 
 class Pipeline:
@@ -72,24 +81,28 @@ class Pipeline:
     def rebuild(self) -> None:
         """Make memory anew from the store."""
         with self.lock:
+            self._complete = False
             self.index = BlockIndex(self.scorer.scheme, self.settings.block_cap)
             self.registry = Registry()
+            self._comparer = Comparer(self.scorer, self.settings, self.index, self.registry)
             self.persons = Persons(
-                Rules(self._vetoed, self._apart, self._name, self.settings.leader_margin),
+                Rules(self._comparer.judge, self._comparer.ranks, self.settings.leader_margin),
                 self.scorer.thresholds.match_weight,
             )
-            self._frames: dict[int, _Held] = {}
+            self._frames = HeldFrames(self.store)
+            self.index.expect(self.store.next_record)
             for matched in self.store.matched_frames():
                 self._restore(matched.frame, matched.record_numbers)
-            self.registry.count = max(self.registry.count, self.store.next_record)
+            self.registry.skip_to(self.store.next_record)
             self._matched_through = self.store.matched_through
             links = self.store.links()
             held = self.registry.holds(links.left) & self.registry.holds(links.right)
             links = Links(links.left[held], links.right[held], links.weight[held])
-            last = self.store.frames_after(self._matched_through - 1, 1) if self._matched_through else []
-            now = last[0].committed_at if last else 0  # as live matching had it, so that the same answers hold
-            self.persons.update(now, links=links, answers=self.store.answers())
-            self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._seal, self._now)
+            self.today = self.store.today
+            self.persons.update(self.today * DAY_SECONDS, links=links, answers=self.store.answers())
+            self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._now)
+            self.alerting.hold(self.today, self.persons.people(self._still(self.alerting.told.persons())))
+            self._complete = True
 
     def _restore(self, frame: Frame, numbers: NDArray[np.int64]) -> None:
         agency = self._agency_number.get(frame.agency)
@@ -98,13 +111,15 @@ class Pipeline:
         batch = unpack_records(frame.payload, frame.epoch)
         live = numbers >= 0
         self.registry.restore(agency, batch.aliases[live], numbers[live])
-        self._frames[frame.frame_id] = _Held.of(frame.payload, batch, numbers.copy())
+        self._frames.add(frame, batch, numbers.copy())
         self._insert(frame.frame_id, agency, batch, numbers)
 
-    def _insert(self, frame_id: int, agency: int, batch: TokenBatch, numbers: NDArray[np.int64]) -> range:
+    def _insert(self, frame_id: int, agency: int, batch: TokenBatch, numbers: NDArray[np.int64]) -> None:
         """Put the rows of a batch's live records into the index."""
+        live = numbers >= 0
+        all_live = bool(live.all())
         record_of_row = numbers[batch.row_records]
-        live_rows, live = record_of_row >= 0, numbers >= 0
+        live_rows = slice(None) if all_live else record_of_row >= 0  # a slice copies nothing
         rows = self.index.insert(
             batch.block_tokens[live_rows],
             batch.pass_masks[live_rows],
@@ -123,68 +138,125 @@ class Pipeline:
             batch.observed_days[live],
             batch.flags[live],
         )
-        return rows
 
     # -- matching ----------------------------------------------------------------------------------------------------
 
     def match_next(self) -> bool:
-        """Match the next committed frame, commit what that changes; False if there was none."""
-        frames = self.store.frames_after(self._matched_through, 1)
+        """Match the next committed frames, commit what that changes; False if there was none.
+
+        Frames of records that are small are matched together, up to `_GROUP_BYTES`: one transaction, and at most one
+        alert a person."""
+        frames = self._next_frames()
         if not frames:
             return False
         with self.lock:
             frame = frames[0]
-            outcome = MatchOutcome(matched_through=frame.frame_id)
-            stirred = self._take(frame, outcome)
-            outcome.alerts = self.alerting.alerts(frame, stirred.before, stirred.after)
+            self._complete = False
+            outcome = MatchOutcome(matched_through=frames[-1].frame_id, today=self._day_at(frame.committed_at))
+            stirred = self._take(frames, outcome)
+            heirs = self._heirs(stirred)
+            outcome.alerts = self.alerting.alerts(
+                frame, outcome.today, stirred.before, heirs, stirred.after, outcome.contacts
+            )
             outcome.next_record = self.registry.count
+            self._complete = True  # though ahead of the store should this fail
             self.store.commit_matching(outcome)
-            self._matched_through = frame.frame_id
+            self._matched_through = outcome.matched_through
         return True
+
+    def _next_frames(self) -> list[Frame]:
+        """The next frame, with those after it that are matched together with it."""
+        frames: list[Frame] = []
+        size, last = 0, self._matched_through
+        while size < _GROUP_BYTES and (found := self.store.frames_after(last, 1)):
+            if frames and _kind_of_input(frames[0]) != _kind_of_input(found[0]):
+                break
+            frames += found
+            size += len(found[0].payload)
+            last = found[0].frame_id
+            if found[0].kind is not FrameKind.RECORDS:
+                break
+        return frames
+
+    @property
+    def frames_waiting(self) -> int:
+        """Frames committed and not matched yet."""
+        return self.store.committed_through - self._matched_through
+
+    def pass_time(self) -> bool:
+        """Commit a TIME frame if a day began or a quiet period ended and no frame came since; whether it did.
+
+        For when no frame is waiting."""
+        now = int(self._now())
+        began = self._matched_through > 0 and self._day_at(now) != self.today
+        if began or len(self.alerting.due()):
+            self.store.submit("", f"time-{time.time_ns()}", FrameKind.TIME, 0, b"", b"", now)
+            return True
+        return False
+
+    def _day_at(self, seconds: int) -> int:
+        """Today at some time. A clock set back a little stays on its day; one set right after running ahead counts."""
+        day = seconds // DAY_SECONDS
+        return day if day > self.today or day < self.today - 1 else self.today
 
     def match_all(self) -> None:
         """Match until nothing committed is left."""
         while self.match_next():
             pass
 
-    def _take(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
+    def _take(self, frames: list[Frame], outcome: MatchOutcome) -> _Stirred:
+        frame = frames[0]
+        if frame.kind is FrameKind.RECORDS:
+            return self._take_records(frames, outcome)
         agency = self._agency_number.get(frame.agency)
         if frame.kind is FrameKind.ANSWER:
             return self._take_answer(frame, outcome)
         if frame.kind is FrameKind.CLOSURE:
             return self._take_closure(frame, outcome)
-        if agency is None:
-            return _Stirred((), ())
-        if frame.kind is FrameKind.RECORDS:
-            return self._take_records(frame, agency, outcome)
+        if agency is None or frame.kind is FrameKind.TIME:
+            return self._resolve(outcome)
         if frame.kind is FrameKind.CONTACTS:
             return self._take_contacts(frame, agency, outcome)
         return self._take_removals(frame, agency, outcome)
 
-    def _take_records(self, frame: Frame, agency: int, outcome: MatchOutcome) -> _Stirred:
+    def _take_records(self, frames: list[Frame], outcome: MatchOutcome) -> _Stirred:
+        first = self.index.row_count
+        for frame in frames:
+            agency = self._agency_number.get(frame.agency)
+            if agency is not None:
+                self._insert_frame(frame, agency, outcome)
+        outcome.links = self.scorer.score(self.index.rows, range(first, self.index.row_count))
+        return self._resolve(outcome, touched=outcome.unlinked)
+
+    def _insert_frame(self, frame: Frame, agency: int, outcome: MatchOutcome) -> None:
         batch = unpack_records(frame.payload, frame.epoch)
         numbers, known = self.registry.number(agency, batch.aliases)
-        outcome.unlinked = numbers[known].tolist()
-        for record in outcome.unlinked:
+        again = numbers[known].tolist()
+        days = {record: self.registry.day(record) for record in again}
+        for record in again:
             self._erase(record, outcome)
-        rows = self._insert(frame.frame_id, agency, batch, numbers)
-        self._frames[frame.frame_id] = _Held.of(frame.payload, batch, numbers)
+        self._insert(frame.frame_id, agency, batch, numbers)
+        self._frames.add(frame, batch, numbers)
         outcome.record_numbers[frame.frame_id] = numbers
-        outcome.links = self.scorer.score(self.index.rows, rows)
-        return self._resolve(frame, outcome, touched=outcome.unlinked)
+        outcome.unlinked += again
+        outcome.contacts += [
+            Contact(record, day) for record, day in days.items() if UNKNOWN_DAY != day < self.registry.day(record)
+        ]
 
     def _take_contacts(self, frame: Frame, agency: int, outcome: MatchOutcome) -> _Stirred:
         aliases, days = unpack_aliases(frame.payload)
         met: list[int] = []
         for record, day in zip(self.registry.find(agency, aliases).tolist(), days.tolist(), strict=True):
-            if record >= 0 and day > self.registry.day(record):
+            if record < 0 or day == (last := self.registry.day(record)):
+                continue
+            if day > last:
                 self.registry.meet(record, day)
-                frame_id, position = self.registry.place(record)
-                span = self._frames[frame_id].layout.span("observed_days", position)
-                outcome.patches.append(Patch(frame_id, span.start, day.to_bytes(4, "little", signed=True)))
-                met.append(record)
+                outcome.patches.append(self._frames.day_patch(*self.registry.place(record), day))
+            if last != UNKNOWN_DAY:
+                outcome.contacts.append(Contact(record, min(day, last)))
+            met.append(record)
         outcome.emptied.append(frame.frame_id)
-        return self._resolve(frame, outcome, touched=met)
+        return self._resolve(outcome, touched=met)
 
     def _take_removals(self, frame: Frame, agency: int, outcome: MatchOutcome) -> _Stirred:
         aliases, _ = unpack_aliases(frame.payload)
@@ -197,7 +269,7 @@ class Pipeline:
         for record in outcome.gone:  # first, or a reviewer's answer would still hold a person together
             self.persons.forget(record)
         answered = {record for answer in about for record in (answer.left, answer.right)} - gone
-        stirred = self._resolve(frame, outcome, stirred=answered)
+        stirred = self._resolve(outcome, stirred=answered)
         for record in outcome.gone:
             self.alerting.forget(record)
             self.registry.remove(record)
@@ -208,13 +280,13 @@ class Pipeline:
         if self.registry.agency(answer.left) >= 0 and self.registry.agency(answer.right) >= 0:
             outcome.answers.append(answer)
         outcome.emptied.append(frame.frame_id)
-        return self._resolve(frame, outcome)
+        return self._resolve(outcome)
 
     def _take_closure(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
         case = self.store.case(unpack_closure(frame.payload))
-        outcome.closures.append(self.alerting.close(frame, case, self._records_of(case.person_id)))
+        outcome.closures.append(self.alerting.close(frame, outcome.today, case, self._records_of(case.person_id)))
         outcome.emptied.append(frame.frame_id)
-        return _Stirred((), ())  # its persons stay as they are
+        return self._resolve(outcome)
 
     def _records_of(self, person_id: bytes) -> tuple[int, ...]:
         """A person's records; of a person that came apart its oldest, of one that is another's now none."""
@@ -228,71 +300,82 @@ class Pipeline:
 
     def _erase(self, record: int, outcome: MatchOutcome) -> None:
         """Overwrite a record's tokens in the index and in its frame."""
-        rows, (frame_id, position) = self.registry.rows(record), self.registry.place(record)
-        self.index.remove(rows)
-        held = self._frames[frame_id]
-        held.numbers[position] = -1
-        held.sealed[position] = 0
-        if (held.numbers < 0).all():
-            outcome.emptied.append(frame_id)
-            outcome.record_numbers.pop(frame_id, None)
-            outcome.patches = [patch for patch in outcome.patches if patch.frame_id != frame_id]
-            del self._frames[frame_id]
-            return
-        outcome.record_numbers[frame_id] = held.numbers
-        span = held.layout.column_span("row_records")
-        row_records = np.frombuffer(self.store.read_payload(frame_id, span.start, span.stop - span.start), "<u4")
-        first, last = np.searchsorted(row_records, [position, position + 1])
-        for span in held.layout.record_spans(position, range(first, last)):
-            outcome.patches.append(Patch(frame_id, span.start, bytes(span.stop - span.start)))
+        self.index.remove(self.registry.rows(record))
+        self._frames.erase(*self.registry.place(record), outcome)
 
     # -- persons -----------------------------------------------------------------------------------------------------
 
-    def _resolve(
-        self, frame: Frame, outcome: MatchOutcome, touched: Iterable[int] = (), stirred: Iterable[int] = ()
-    ) -> _Stirred:
-        """What the outcome changes about persons. `touched`: records whose person is to be looked at though it stays as
-        it is; `stirred`: further records whose component is to be resolved."""
+    def _resolve(self, outcome: MatchOutcome, touched: Iterable[int] = (), stirred: Iterable[int] = ()) -> _Stirred:
+        """What the outcome, and a day that began, change about persons. `touched`: records whose person is to be looked
+        at though it stays as it is; `stirred`: further records whose component is to be resolved."""
         change = self.persons.update(
-            frame.committed_at,
+            outcome.today * DAY_SECONDS,
             links=outcome.links,
             unlinked=[*outcome.unlinked, *outcome.gone],
             answers=outcome.answers,
             touched=stirred,
         )
-        after = {person.records[0]: person for person in change.after}
-        for record in touched:
-            if person := self.persons.person_of(record):
-                after[person.records[0]] = person
-        return _Stirred(change.before, tuple(after[oldest] for oldest in sorted(after)))
+        after = [change.after, self._still(np.array(sorted(touched), np.int64)), self._still(self.alerting.due())]
+        before = change.before
+        if outcome.today != self.today:
+            told = self.alerting.told.persons()
+            vanished = self._vanished(told, before)
+            # with time alone, who was not told of does not become so
+            everybody = len(vanished) or outcome.today < self.today
+            after.append(self.persons.everyone() if everybody else self._still(told))
+            before = People.of([*before, *(Person((person,), 0.0) for person in vanished.tolist())])
+            outcome.contacts_from = outcome.today - self.settings.look_back_days + 1
+            self.today = outcome.today
+        return _Stirred(before, self.persons.people(np.unique(np.concatenate(after))))
 
-    def _vetoed(self, left: int, right: int) -> bool:
-        comparison = self.compare(left, right)
-        if self.registry.agency(left) == self.registry.agency(right):
-            # an agency seldom holds a person twice: its records are of one only if they match each other
-            return comparison is None or comparison.total < self.scorer.thresholds.match_weight
-        return comparison is not None and any(
-            field.vetoes and distance > 0
-            for field, distance in zip(self.scorer.scheme.fields, comparison.distances, strict=True)
-        )
+    def _still(self, records: Numbers) -> Numbers:
+        """Persons of some records; records that are alone are passed over."""
+        oldest = self.persons.oldest(records)
+        return oldest[oldest >= 0]
 
-    def _apart(self, left: int, right: int) -> bool:
-        comparison = self.compare(left, right)
-        return comparison is not None and comparison.total < self.scorer.thresholds.possible_weight
+    def _vanished(self, told: Numbers, before: People) -> Numbers:
+        """Persons told of that are none any more and not among `before`: their agency left the configuration."""
+        return told[(self.persons.oldest(told) < 0) & ~np.isin(told, before.oldest)]
 
-    def _name(self, record: int) -> bytes:
-        return self.settings.agencies[self.registry.agency(record)].name.encode() + b"/" + self.registry.alias(record)
+    def _heirs(self, stirred: _Stirred) -> Numbers:
+        """By person that is no more: the place, among those that are, of the only one that has records of it, or -1."""
+        before, after = stirred.before, stirred.after
+        owners, starts = self.persons.oldest(before.records), before.offsets[:-1]
+        last = np.maximum.reduceat(owners, starts)
+        first = np.minimum.reduceat(np.where(owners >= 0, owners, last.max(initial=-1)), starts)
+        return np.where((last >= 0) & (first == last), np.searchsorted(after.oldest, last), -1)
 
     def compare(self, left: int, right: int) -> Comparison | None:
         """How two records compare; None if they share no block."""
-        return self.scorer.compare(self.index.rows, self.registry.rows(left), self.registry.rows(right))
+        return self._comparer.compare(left, right)
 
     # -- alerts ------------------------------------------------------------------------------------------------------
 
-    def _seal(self, record: int) -> Seal:
-        frame_id, position = self.registry.place(record)
-        held = self._frames[frame_id]
-        return Seal(held.encapsulation, held.sealed[position].tobytes(), held.epoch)
+    def disclosures(self, alerts: Iterable[Alert]) -> list[tuple[Disclosure, ...]]:
+        """What the coordinator is sent of each alert's members, in their order; of those whose record is gone or whose
+        agency left the configuration nothing. `StoreError` while memory is incomplete.
+
+        Alerts name records that are committed, and memory is never behind the store: what it does not hold is gone."""
+        with self.lock:
+            return [self.disclosed(alert.members) for alert in alerts]
+
+    def disclosed(self, members: Iterable[AlertMember]) -> tuple[Disclosure, ...]:
+        """As `disclosures`, of the members of one person. The caller holds the lock."""
+        if not self._complete:  # a member missing now would be missing for good where the alert is acknowledged
+            raise StoreError("memory is being made anew from the database")
+        return tuple(self._disclosure(member) for member in members if self.registry.agency(member.record) >= 0)
+
+    def _disclosure(self, member: AlertMember) -> Disclosure:
+        agency, seal = self.agency_of(member.record), self._frames.seal(*self.registry.place(member.record))
+        return Disclosure(
+            agency=agency.name,
+            sector=agency.sector,
+            alias=self.registry.alias(member.record),
+            encapsulation=seal.encapsulation,
+            sealed=seal.sealed,
+            observed_day=member.observed_day,
+            epoch=seal.epoch,
+        )
 
     def agency_of(self, record: int) -> AgencyInfo:
         """The agency that holds a record."""
@@ -300,8 +383,9 @@ class Pipeline:
 
     def is_told(self, person_id: bytes) -> bool:
         """Whether the coordinator was told of this person, and not told otherwise since."""
-        return person_id in self.alerting.told
+        person = self._names.oldest_record(person_id)
+        return 0 <= person < self.registry.count and bool(self.alerting.told.known(np.array([person]))[0])
 
     def person_id(self, person: Person) -> bytes:
         """The person's name, 16 bytes."""
-        return self.alerting.person_id(person)
+        return self._names.person(person.records[0])

@@ -28,6 +28,7 @@ from matcher.model import (
     AlertKind,
     AlertMember,
     ConfidenceBand,
+    Disclosure,
     Evidence,
     TokenBatch,
 )
@@ -115,7 +116,7 @@ def read_batch(message: records_pb2.RecordBatch, scheme: LinkageScheme, limits: 
         encapsulation=message.encapsulation,
         sealed=_column(message.sealed_references, "sealed_references", "u1", (records, SEALED_BYTES)),
     )
-    _check_tokens(batch, len(scheme.fields))
+    _check_tokens(batch, len(scheme.encoded))
     _check_aliases(batch.aliases)
     _check_days(batch.observed_days, limits.today)
     if (batch.flags & ~np.uint8(RESTRICTED)).any():
@@ -191,31 +192,34 @@ def _check_days(days: NDArray[np.int32], today: int) -> None:
         raise BadDayError("observed_days must lie between 1900-01-01 and tomorrow, or be -1")
 
 
-def alert_message(alert: Alert) -> alert_service_pb2.Alert:
-    """An alert, for the coordinator."""
+def alert_message(alert: Alert, members: Iterable[Disclosure]) -> alert_service_pb2.Alert:
+    """An alert, for the coordinator, and what it is sent of the alert's members."""
     return alert_service_pb2.Alert(
         sequence=alert.sequence,
         alert_id=alert.alert_id,
         kind=alert_service_pb2.AlertKind.ValueType(alert.kind),
         person_id=alert.person_id,
-        members=[
-            alert_service_pb2.AlertMember(
-                agency=member.agency,
-                sector=member.sector,
-                alias=member.alias,
-                encapsulation=member.encapsulation,
-                sealed_reference=member.sealed,
-                observed_day=member.observed_day,
-                epoch=member.epoch,
-            )
-            for member in alert.members
-        ],
+        members=map(member_message, members),
         confidence=alert_service_pb2.ConfidenceBand.ValueType(alert.confidence),
         health_present=alert.health_present,
         police_present=alert.police_present,
         surviving_person_id=alert.surviving_person_id,
         rule_version=alert.rule_version,
         raised_at=alert.raised_at,
+        backfill=alert.backfill,
+    )
+
+
+def member_message(member: Disclosure) -> alert_service_pb2.AlertMember:
+    """A record of a person, for the coordinator."""
+    return alert_service_pb2.AlertMember(
+        agency=member.agency,
+        sector=member.sector,
+        alias=member.alias,
+        encapsulation=member.encapsulation,
+        sealed_reference=member.sealed,
+        observed_day=member.observed_day,
+        epoch=member.epoch,
     )
 
 
@@ -229,32 +233,35 @@ def evidence_messages(evidence: Iterable[Evidence]) -> list[alert_service_pb2.Ev
     ]
 
 
-def read_alert(message: alert_service_pb2.Alert) -> Alert:
-    """An alert as the coordinator receives it; record numbers are the matcher's own and come as -1."""
-    members = tuple(
-        AlertMember(
-            record=-1,
-            agency=member.agency,
-            sector=member.sector,
-            alias=member.alias,
-            encapsulation=member.encapsulation,
-            sealed=member.sealed_reference,
-            observed_day=member.observed_day,
-            epoch=member.epoch,
-        )
-        for member in message.members
+def read_member(message: alert_service_pb2.AlertMember) -> Disclosure:
+    """A record of a person as the coordinator receives it."""
+    return Disclosure(
+        agency=message.agency,
+        sector=message.sector,
+        alias=message.alias,
+        encapsulation=message.encapsulation,
+        sealed=message.sealed_reference,
+        observed_day=message.observed_day,
+        epoch=message.epoch,
     )
-    return Alert(
+
+
+def read_alert(message: alert_service_pb2.Alert) -> tuple[Alert, tuple[Disclosure, ...]]:
+    """An alert as the coordinator receives it, and its members in the same order; record numbers come as -1."""
+    members = tuple(map(read_member, message.members))
+    alert = Alert(
         sequence=message.sequence,
         alert_id=message.alert_id,
         kind=AlertKind(message.kind),
         person_id=message.person_id,
         agencies=tuple(sorted({member.agency for member in members})),
-        members=members,
+        members=tuple(AlertMember(-1, member.agency, member.observed_day) for member in members),
         confidence=ConfidenceBand(message.confidence),
         health_present=message.health_present,
         police_present=message.police_present,
         surviving_person_id=message.surviving_person_id,
         rule_version=message.rule_version,
         raised_at=message.raised_at,
+        backfill=message.backfill,
     )
+    return alert, members

@@ -91,10 +91,10 @@ def tokens(agency: str, *sightings: Sighting) -> TokenBatch:
 
 
 def model() -> MatchModel:
-    """A field has +8 bits where equal, -6 from half its bits differing (as strangers' do), and a line between."""
-    tables = tuple(
-        np.interp(np.arange(field.bits + 1), [0, field.bits / 2], [8, -6]).astype(np.float32) for field in SCHEME.fields
-    )
+    """A field has +8 bits where equal, -6 from half its bits differing (as strangers' do), and a line between; a rare
+    name as much as forename and surname."""
+    encoded = [np.interp(np.arange(field.bits + 1), [0, field.bits / 2], [8, -6]) for field in SCHEME.encoded]
+    tables = tuple(table.astype(np.float32) for table in (*encoded, np.array([16.0])))
     chance = tuple(np.full(field.bits + 1, 1 / (field.bits + 1), np.float32) for field in SCHEME.fields)
     least = (-8.0,) * len(SCHEME.alternatives)
     return MatchModel(SCHEME, tables, chance, least, (), {"data": "made by hand for tests"})

@@ -3,14 +3,20 @@ loops."""
 
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from typing import NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
-from matcher.scheme import LinkageScheme
+from matcher.model import AlertKind
+from matcher.scheme import Kind, LinkageScheme
 
+Name = TypeVar("Name", int, bytes)
+"""What stands for a record: its number or its name."""
 SIGNATURE_BITS = 256
 _SALT = b"familiar-faces token scheme v1"
 _WORD = 2**64
@@ -81,12 +87,16 @@ def distances(
     right: tuple[Sequence[bytes], Sequence[bytes], int],
 ) -> tuple[int, ...] | None:
     """Of two rows, each block tokens (b'' if none), encodings and field mask: mean distances over shared blocks,
-    rounded half up, 0 only if 0 in all; -1 where missing. None if they share no block."""
+    rounded half up, 0 only if 0 in all; -1 where missing. Of a field of kind block 0 if they share the block, else
+    -1. None if they share no block."""
     shared = [p for p, (a, b) in enumerate(zip(left[0], right[0], strict=True)) if a and a == b]
     if not shared:
         return None
     found, at = [], 0
     for f, field in enumerate(scheme.fields):
+        if field.kind is Kind.BLOCK:
+            found.append(0 if [each.name for each in scheme.passes].index(field.name) in shared else -1)
+            continue
         span = slice(at, at + field.bits // 8)
         at += field.bits // 8
         if not (left[2] & right[2]) >> f & 1:
@@ -110,23 +120,26 @@ def weigh(
     """Match weight in bits; `rivals`: prior and explained fields of each, strangers among them. -1000 if vetoed."""
     if any(field.vetoes and d > 0 for field, d in zip(scheme.fields, distance, strict=True)):
         return -1000.0
-    contribution = {field.name: 0.0 for field in scheme.fields}
     comparisons = list(dict.fromkeys(field.comparison for field in scheme.fields))
-    for comparison, floor in zip(comparisons, least, strict=True):
-        alternatives: dict[str, dict[str, float]] = {}
-        for f, field in enumerate(scheme.fields):
-            if field.comparison == comparison and distance[f] >= 0:
-                alternatives.setdefault(field.alternative, {})[field.name] = tables[f][distance[f]]
-        if not alternatives:
-            continue
-        best = max(alternatives.values(), key=lambda parts: sum(parts.values()))
-        total = sum(best.values())
-        scale = floor / total if total < floor else 1.0
-        contribution |= {name: weight * scale for name, weight in best.items()}
-    return min(
-        prior + sum(weight for name, weight in contribution.items() if name not in explained)
-        for prior, explained in rivals
-    )
+    totals = []
+    for prior, explained in rivals:
+        total = prior
+        for comparison, floor in zip(comparisons, least, strict=True):
+            parts: dict[str, list[float]] = {}
+            mine = [(f, field) for f, field in enumerate(scheme.fields) if field.comparison == comparison]
+            of_alternative = Counter(field.alternative for _, field in mine)
+            given = sum(tables[f][0] for f, field in mine if field.name in explained)
+            for f, field in mine:
+                if distance[f] >= 0:
+                    weight = 0.0 if field.name in explained else tables[f][distance[f]]
+                    summary = of_alternative[field.alternative] == 1 and max(of_alternative.values()) > 1
+                    if summary and field.name not in explained:
+                        weight -= given
+                    parts.setdefault(field.alternative, []).append(weight)
+            if parts:
+                total += max(floor, *map(sum, parts.values()))
+        totals.append(total)
+    return min(totals)
 
 
 def candidate_pairs(rows: Sequence[tuple[int, Sequence[bytes]]]) -> set[tuple[int, int]]:
@@ -139,15 +152,22 @@ def candidate_pairs(rows: Sequence[tuple[int, Sequence[bytes]]]) -> set[tuple[in
 
 
 def resolve(
-    links: Mapping[tuple[int, int], float],
-    vetoed: Callable[[int, int], bool],
-    apart: Callable[[int, int], bool],
+    links: Mapping[tuple[Name, Name], float],
+    vetoed: Callable[[Name, Name], bool],
+    apart: Callable[[Name, Name], bool],
     margin: float,
-) -> set[frozenset[int]]:
-    """Persons of two or more records. Ties are broken by record number: only for links that differ in weight, or where
-    the order of records is that of their names."""
-    dropped = set()
-    for one, other in combinations(links, 2):
+) -> tuple[set[frozenset[Name]], set[tuple[Name, Name]]]:
+    """Persons of two or more records, and the links that no leader decided. Ties are broken by what stands for a record
+    in `links`: by its name, or by its number where links differ in weight or the order of numbers is that of names."""
+    outbid = {
+        one
+        for one, other in permutations(links, 2)
+        if len(set(one) & set(other)) == 1
+        and links[other] - links[one] >= margin
+        and vetoed(*sorted(set(one) ^ set(other)))
+    }
+    dropped, contested = set(outbid), set[tuple[Name, Name]]()
+    for one, other in combinations([each for each in links if each not in outbid], 2):
         common = set(one) & set(other)
         if len(common) != 1:
             continue
@@ -155,10 +175,72 @@ def resolve(
         if (a, b) in links or not (vetoed(a, b) or apart(a, b)):
             continue
         lead = links[one] - links[other]
-        dropped |= {one, other} if abs(lead) < margin else {other if lead > 0 else one}
+        if lead == 0 or abs(lead) < margin:
+            contested |= {one, other}
+        else:
+            dropped.add(other if lead > 0 else one)
+    dropped |= contested
     persons = {record: frozenset([record]) for pair in links for record in pair}
     for pair in sorted((pair for pair in links if pair not in dropped), key=lambda pair: (-links[pair], pair)):
         a, b = persons[pair[0]], persons[pair[1]]
         if a != b and not any(vetoed(x, y) for x in a for y in b):
             persons |= dict.fromkeys(a | b, a | b)
-    return {person for person in persons.values() if len(person) > 1}
+    return {person for person in persons.values() if len(person) > 1}, contested
+
+
+class ToldOf(NamedTuple):
+    """What the coordinator was told of a person."""
+
+    agencies: frozenset[str]
+    dormant: bool = False
+    at: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A person as the rules of alerting see it."""
+
+    person: int
+    records: frozenset[int]
+    agencies: frozenset[str]
+    holders: frozenset[str]
+    restricted: bool = False
+    contacted: bool = False
+    quiet: bool = False
+
+    @property
+    def known_to(self) -> frozenset[str]:
+        """The agencies to tell about."""
+        return self.agencies if len(self.agencies) >= 2 and not self.restricted else frozenset()
+
+
+def decide(
+    told: Mapping[int, ToldOf], before: Mapping[int, frozenset[int]], after: Sequence[Standing]
+) -> list[tuple[AlertKind, int, int]]:
+    """Alerts to raise, in order: kind, person and the person that remains, -1 if none."""
+    drafts: list[tuple[AlertKind, int, int]] = []
+    for now in after:
+        was = told.get(now.person)
+        if was and (now.restricted or was.agencies - now.holders):
+            drafts.append((AlertKind.WITHDRAWN, now.person, -1))
+            was = None
+        if not now.known_to:
+            if was and not was.dormant:
+                drafts.append((AlertKind.NO_LONGER_IDENTIFIED, now.person, -1))
+            continue
+        if was is None or was.dormant:
+            drafts.append((AlertKind.KNOWN_TO_TWO, now.person, -1))
+        elif now.known_to - was.agencies and not now.quiet:
+            drafts.append((AlertKind.FURTHER_AGENCY, now.person, -1))
+        if now.contacted:
+            drafts.append((AlertKind.ESCALATION, now.person, -1))
+    current = {now.person for now in after}
+    for person, records in before.items():
+        if person in told and person not in current:
+            was, heirs = told[person], [now for now in after if now.records & records]
+            inherits = len(heirs) == 1 and was.dormant and not heirs[0].restricted and was.agencies <= heirs[0].holders
+            if len(heirs) == 1 and (heirs[0].known_to or inherits):
+                drafts.append((AlertKind.MERGED, person, heirs[0].person))
+            else:
+                drafts.append((AlertKind.WITHDRAWN, person, -1))
+    return drafts

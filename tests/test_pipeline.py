@@ -61,7 +61,8 @@ def test_a_person_known_to_two_agencies_is_told_of_once(world: World) -> None:
     world.send("hospital", Sighting("h", ANNA), Sighting("h2", CHLOE))
     (alert,) = world.new_alerts()
     assert (alert.sequence, alert.kind, alert.agencies) == (1, TWO, ("hospital", "police"))
-    assert [(member.agency, member.sector, member.alias) for member in alert.members] == [
+    (members,) = world.pipeline.disclosures([alert])
+    assert [(member.agency, member.sector, member.alias) for member in members] == [
         ("police", "police", alias("police", "p")),
         ("hospital", "health", alias("hospital", "h")),
     ]
@@ -238,7 +239,7 @@ def test_no_byte_of_a_removed_record_is_left_on_disk(tmp_path: Path) -> None:
     world.send("police", Sighting("p", ANNA), Sighting("p2", BORIS), Sighting("p3", CHLOE))
     world.send("hospital", Sighting("h", ANNA), Sighting("h2", CHLOE))
     world.settle()
-    frame, layout = world.store.frames_after(0, 1)[0], world.pipeline._frames[1].layout
+    frame, layout = world.store.frames_after(0, 1)[0], world.pipeline._frames._held[1].layout
 
     def pieces(record: int, columns: tuple[str, ...]) -> list[bytes]:
         return [frame.payload[layout.span(column, record)][:16] for column in columns]
@@ -420,8 +421,11 @@ def eventful(world: World) -> Iterator[None]:
     world.open_case(POLICE)
     world.close_case(closed_case)
     yield
-    world.today += 2
-    world.meet("police", "p2")
+    world.sleep(2)
+    world.meet("police", "p", "p2")
+    world.meet("hospital", "h")
+    world.sleep(1)
+    world.meet("police", "p")
     world.remove("hospital", "h")
     yield
     world.meet("hospital", "h4")
@@ -490,12 +494,14 @@ _HUMANS: list[Human] = [ANNA, NUMBERED_ANNA, OTHER_ANNA, VAGUE_ANNA, BORIS, repl
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_whatever_happens_a_restart_changes_nothing(data: st.DataObject) -> None:
-    world = World()
+    world = World(quiet_seconds=data.draw(st.sampled_from([0, 60])))
     names: set[tuple[str, str]] = set()
     cases: list[bytes] = []
     for _ in range(data.draw(st.integers(3, 20))):
         event = data.draw(
-            st.sampled_from(["send", "send", "send", "meet", "remove", "answer", "open", "close", "sleep"])
+            st.sampled_from(
+                ["send", "send", "send", "meet", "meet", "remove", "answer", "open", "decide", "close", "sleep"]
+            )
         )
         agency = data.draw(st.sampled_from(["police", "hospital", "council"]))
         name = (agency, data.draw(st.sampled_from("xyz")))
@@ -504,21 +510,26 @@ def test_whatever_happens_a_restart_changes_nothing(data: st.DataObject) -> None
             world.send(agency, Sighting(name[1], human, day=UNKNOWN_DAY if dayless else world.today))
             names.add(name)
         elif event == "meet":
-            world.meet(*name)
+            world.meet(*name, day=world.today - data.draw(st.sampled_from([0, 0, 1, 30])))
         elif event == "remove":
             world.remove(*name)
             names.discard(name)
         elif event == "answer" and len(names) > 1:
             a, b = data.draw(st.permutations(sorted(names)))[:2]
-            world.answer(a, b, data.draw(st.sampled_from(Resolution)))
+            expires_at = data.draw(st.sampled_from([0, (world.today + 1) * 86400, (world.today + 50) * 86400]))
+            world.answer(a, b, data.draw(st.sampled_from(Resolution)), expires_at)
         elif event == "open" and world.told():
             world.settle()
-            person_id = data.draw(st.sampled_from(sorted(world.pipeline.alerting.told)))
+            person_id = data.draw(st.sampled_from(world.told_ids()))
             cases.append(world.store.open_case(bytes([len(cases)]) * 16, person_id, 1))
+        elif event == "decide" and cases:
+            case_id = data.draw(st.sampled_from(cases))
+            if not world.store.case(case_id).closed_at:
+                world.decide(case_id, str(world.today))
         elif event == "close" and cases:
             world.close_case(data.draw(st.sampled_from(cases)))
         elif event == "sleep":
-            world.today += data.draw(st.sampled_from([1, 60]))
+            world.sleep(data.draw(st.sampled_from([0, 1, 60, -40])), data.draw(st.sampled_from([0, 70])))
         if data.draw(st.booleans()):
             before = world.memory()
             world.pipeline.rebuild()

@@ -22,6 +22,7 @@ from matcher.model import (
     AlertKind,
     AlertMember,
     ConfidenceBand,
+    Disclosure,
     Evidence,
     EvidenceBand,
     TokenBatch,
@@ -194,24 +195,27 @@ def test_aliases_and_days_are_read_or_refused(aliases: bytes, days: bytes) -> No
 # -- what goes to the coordinator ------------------------------------------------------------------------------------
 
 
+MEMBERS = tuple(
+    Disclosure(agency, sector, bytes([n] * 16), bytes([n] * 80), bytes([n] * SEALED_BYTES), day, 7)
+    for n, (agency, sector, day) in enumerate((("clinic", "health", -1), ("police", "police", TODAY)))
+)
+
+
 def alert(**changed: object) -> Alert:
-    members = tuple(
-        AlertMember(-1, agency, sector, bytes([n] * 16), bytes([n] * 80), bytes([n] * SEALED_BYTES), day, 7)
-        for n, (agency, sector, day) in enumerate((("clinic", "health", -1), ("police", "police", TODAY)))
-    )
     made = Alert(
         sequence=2**40,
         alert_id=bytes(range(16)),
         kind=AlertKind.FURTHER_AGENCY,
         person_id=bytes(range(16, 32)),
         agencies=("clinic", "police"),
-        members=members,
+        members=tuple(AlertMember(-1, each.agency, each.observed_day) for each in MEMBERS),
         confidence=ConfidenceBand.HIGH,
         health_present=True,
         police_present=True,
         surviving_person_id=b"",
         rule_version="1",
         raised_at=2**33,
+        backfill=True,
     )
     return replace(made, **changed)  # type: ignore[arg-type]
 
@@ -219,21 +223,21 @@ def alert(**changed: object) -> Alert:
 @pytest.mark.parametrize("kind", AlertKind)
 @pytest.mark.parametrize("confidence", ConfidenceBand)
 def test_an_alert_survives_its_way(kind: AlertKind, confidence: ConfidenceBand) -> None:
-    for members, survivor in ((alert().members, b""), ((), bytes(range(32, 48)))):
+    for members, survivor in ((MEMBERS, b""), ((), bytes(range(32, 48)))):
         made = alert(
             kind=kind,
             confidence=confidence,
-            members=members,
+            members=alert().members if members else (),
             agencies=tuple(each.agency for each in members),
             surviving_person_id=survivor,
         )
-        data = alert_message(made).SerializeToString()
-        assert read_alert(alert_service_pb2.Alert.FromString(data)) == made
+        data = alert_message(made, members).SerializeToString()
+        assert read_alert(alert_service_pb2.Alert.FromString(data)) == (made, members)
 
 
 def test_an_alert_does_not_tell_the_matchers_record_numbers() -> None:
-    members = tuple(replace(each, record=987_654_321) for each in alert().members)
-    assert alert_message(alert(members=members)) == alert_message(alert())
+    members = tuple(each._replace(record=987_654_321) for each in alert().members)
+    assert alert_message(alert(members=members), MEMBERS) == alert_message(alert(), MEMBERS)
 
 
 def test_evidence_has_the_contracts_bands() -> None:

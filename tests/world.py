@@ -7,8 +7,8 @@ import numpy as np
 
 from matcher.clustering.resolve import Person
 from matcher.frame import pack_aliases, pack_answer, pack_closure, pack_records
-from matcher.model import Alert, AlertKind, Answer, FrameKind, Resolution
-from matcher.pipeline import DAY_SECONDS, Pipeline, Settings
+from matcher.model import DAY_SECONDS, Alert, AlertKind, Answer, FrameKind, Resolution
+from matcher.pipeline import AgencyInfo, Pipeline, Settings
 from matcher.store.base import Store
 from matcher.store.memory import MemoryStore
 
@@ -29,30 +29,36 @@ class Told:
 class World:
     """See the module. Nothing is matched before `settle`, which every reader of results calls."""
 
-    def __init__(self, store: Store | None = None) -> None:
+    def __init__(
+        self, store: Store | None = None, quiet_seconds: int = 0, agencies: tuple[AgencyInfo, ...] = AGENCIES
+    ) -> None:
         self.store = store or MemoryStore()
         self.today = TODAY
-        self.pipeline = Pipeline(
-            self.store, scorer(), Settings(AGENCIES, look_back_days=100), lambda: self.today * DAY_SECONDS
-        )
+        self.seconds = 0
+        settings = Settings(agencies, look_back_days=100, quiet_seconds=quiet_seconds)
+        self.pipeline = Pipeline(self.store, scorer(), settings, self._now)
         self._names: dict[bytes, Name] = {}
         self._requests = 0
         self._seen = 0
 
     # -- what agencies and the coordinator do ------------------------------------------------------------------------
 
-    def send(self, agency: str, *sightings: Sighting) -> None:
+    def send(self, agency: str, *sightings: Sighting, backfill: bool = False) -> None:
         """Append records to the agency's feed."""
         for each in sightings:
             self._names[alias(agency, each.ref)] = (agency, each.ref)
         batch = tokens(agency, *sightings)
         offset = self.store.next_offset(agency, "f")
-        self.store.append(agency, "f", offset, len(sightings), EPOCH, pack_records(batch), self._now())
+        self.store.append(agency, "f", offset, len(sightings), EPOCH, pack_records(batch), self._now(), backfill)
 
     def meet(self, agency: str, *refs: str, day: int | None = None) -> None:
         """Report contacts."""
-        days = np.full(len(refs), self.today if day is None else day, np.int32)
-        self._submit(agency, FrameKind.CONTACTS, pack_aliases(FrameKind.CONTACTS, _aliases(agency, refs), days))
+        self.meet_each(agency, [(ref, self.today if day is None else day) for ref in refs])
+
+    def meet_each(self, agency: str, met: list[tuple[str, int]]) -> None:
+        """Report contacts, each on a day of its own."""
+        aliases, days = _aliases(agency, tuple(ref for ref, _ in met)), np.array([day for _, day in met], np.int32)
+        self._submit(agency, FrameKind.CONTACTS, pack_aliases(FrameKind.CONTACTS, aliases, days))
 
     def remove(self, agency: str, *refs: str) -> None:
         """Remove records."""
@@ -60,13 +66,28 @@ class World:
 
     def answer(self, a: Name, b: Name, resolution: Resolution, expires_at: int = 0) -> None:
         """A reviewer's answer."""
-        left, right = sorted((self.record(a), self.record(b)))
+        self.answer_pair(*sorted((self.record(a), self.record(b))), resolution, expires_at)
+
+    def answer_pair(self, left: int, right: int, resolution: Resolution, expires_at: int = 0) -> None:
+        """A reviewer's answer about two record numbers, left < right."""
         self._submit("", FrameKind.ANSWER, pack_answer(Answer(left, right, resolution, "reviewer", expires_at)))
 
     def open_case(self, name: Name) -> bytes:
         """Open a case for the person a record belongs to; the case's name."""
         self._requests += 1
         return self.store.open_case(self._requests.to_bytes(16, "big"), self.person_id(name), self._now())
+
+    def decide(self, case_id: bytes, decision_id: str) -> None:
+        """Record a decision, which reviews the case."""
+        self.settle()
+        self.store.record_decision(case_id, decision_id, frozenset({"health", "police"}), self._now())
+
+    def sleep(self, days: int = 0, seconds: int = 0) -> None:
+        """Let time pass in which nobody does anything."""
+        self.settle()
+        self.today += days
+        self.seconds += seconds
+        self.pipeline.pass_time()
 
     def close_case(self, case_id: bytes) -> None:
         """Close a case."""
@@ -104,9 +125,13 @@ class World:
         """Persons the coordinator knows of, and the agencies it was told."""
         self.settle()
         found = {self.pipeline.persons.person_of(record) for record in range(self.pipeline.registry.count)}
-        told = self.pipeline.alerting.told
         by_id = {self.pipeline.person_id(person): self._members(person) for person in found if person}
+        told = self.pipeline.alerting.known_persons()
         return {by_id[person_id]: agencies for person_id, agencies in told.items()}
+
+    def told_ids(self) -> list[bytes]:
+        """Names of all persons the coordinator was told of, dormant ones too."""
+        return self.pipeline._names.persons(self.pipeline.alerting.told.persons())
 
     def queue(self) -> set[frozenset[Name]]:
         """Pairs a reviewer is asked about."""
@@ -122,18 +147,21 @@ class World:
 
     def news(self) -> list[Told]:
         """Kinds and members of the alerts since the last call."""
+        alerts = self.new_alerts()
         return [
-            Told(alert.kind, frozenset(self._names[member.alias] for member in alert.members))
-            for alert in self.new_alerts()
+            Told(alert.kind, frozenset(self._names[member.alias] for member in members))
+            for alert, members in zip(alerts, self.pipeline.disclosures(alerts), strict=True)
         ]
 
     def memory(self) -> dict[str, object]:
         """All that memory knows, but for where rows lie in the index."""
         self.settle()
         pipeline, registry = self.pipeline, self.pipeline.registry
+        told, persons = pipeline.alerting.told, pipeline.alerting.told.persons()
         held = [record for record in range(registry.count) if registry.agency(record) >= 0]
         return {
             "count": registry.count,
+            "today": pipeline.today,
             "records": [
                 (
                     *(record, registry.agency(record), registry.alias(record), registry.place(record)),
@@ -143,12 +171,14 @@ class World:
                 for record in held
             ],
             "queue": pipeline.persons.possible_matches(),
-            "told": pipeline.alerting.told,
+            "told": [persons.tolist(), told.dormant(persons).tolist(), told.agencies(persons).tolist()],
+            "told at": told._at[persons].tolist(),
+            "held": np.flatnonzero(pipeline.alerting._held).tolist(),
             "closed": pipeline.alerting._closed,
             "sequence": pipeline.alerting._sequence,
             "frames": {
                 frame_id: (frame.numbers.tolist(), frame.sealed.tolist(), frame.encapsulation)
-                for frame_id, frame in pipeline._frames.items()
+                for frame_id, frame in pipeline._frames._held.items()
             },
         }
 
@@ -164,7 +194,7 @@ class World:
         self.store.submit(agency, f"r{self._requests}", kind, EPOCH, payload, digest, self._now())
 
     def _now(self) -> int:
-        return self.today * DAY_SECONDS
+        return self.today * DAY_SECONDS + self.seconds
 
 
 def _aliases(agency: str, refs: tuple[str, ...]) -> np.ndarray:

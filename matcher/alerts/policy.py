@@ -1,76 +1,177 @@
 """What the coordinator is told: the one place that knows "two or more agencies". Pure; no clock, no store.
 
 unknown --KNOWN_TO_TWO--> known --FURTHER_AGENCY--> known
-known --WITHDRAWN--> unknown          the records that made it known went away or came apart
-known --WITHDRAWN, KNOWN_TO_TWO-->    an agency told about is no longer one: said anew, with the right ones
-known --MERGED--> gone                its records are another person's now
+known --ESCALATION--> known              its case is open, and agencies keep meeting it
+known --NO_LONGER_IDENTIFIED--> dormant --KNOWN_TO_TWO--> known
+known, dormant --WITHDRAWN--> unknown    the records that made it known went away or came apart
+known --WITHDRAWN, KNOWN_TO_TWO-->       an agency told about holds no record of it: said anew, with the right ones
+known, dormant --MERGED--> gone          its records are another person's now
+
+In a person's quiet period after an alert a FURTHER_AGENCY waits: nothing is queued, the person is looked at again.
+
+A person goes by the number of its oldest record. Sets of agencies are 64 bits, one for each agency.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from matcher.model import AlertKind
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
 ENOUGH_AGENCIES = 2
+_FIRST_CAPACITY = 1024
+_NEVER = np.iinfo(np.int64).min
+
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+AgencySets = NDArray[np.uint64]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A person as the rules see it."""
+class Told:
+    """What the coordinator was told of each person, in columns; a person never told of is in none."""
 
-    person_id: bytes
-    records: frozenset[int]
-    agencies: frozenset[str]
-    """Where it is active."""
-    restricted: bool
+    def __init__(self) -> None:
+        self._known = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._dormant = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._agencies = np.zeros(_FIRST_CAPACITY, np.uint64)
+        self._at = np.full(_FIRST_CAPACITY, _NEVER, np.int64)
 
-    @property
-    def known_to(self) -> frozenset[str]:
-        """The agencies to tell about; empty if the person must not be told about."""
-        return self.agencies if len(self.agencies) >= ENOUGH_AGENCIES and not self.restricted else frozenset()
+    def reserve(self, records: int) -> None:
+        """Make room for persons of numbers below `records`."""
+        if records > len(self._known):
+            more = max(records, 2 * len(self._known)) - len(self._known)
+            self._known = np.pad(self._known, (0, more))
+            self._dormant = np.pad(self._dormant, (0, more))
+            self._agencies = np.pad(self._agencies, (0, more))
+            self._at = np.pad(self._at, (0, more), constant_values=_NEVER)
+
+    def persons(self) -> Numbers:
+        """Every person told of, ascending."""
+        return np.flatnonzero(self._known)
+
+    def known(self, persons: Numbers) -> Flags:
+        """Which of some persons (n,) the coordinator was told of, and not told otherwise since."""
+        return self._known[persons]
+
+    def dormant(self, persons: Numbers) -> Flags:
+        """Which of some persons (n,) it was told since that fewer than two agencies are active."""
+        return self._dormant[persons]
+
+    def agencies(self, persons: Numbers) -> AgencySets:
+        """Agencies that it was told some persons (n,) are known to."""
+        return self._agencies[persons]
+
+    def quiet(self, persons: Numbers, now: int, seconds: int) -> Flags:
+        """Which of some persons (n,) it was told of less than `seconds` before `now`."""
+        at = self._at[persons]
+        return self._known[persons] & (at <= now) & (at > now - seconds)
+
+    def tell(self, kind: AlertKind, person: int, agencies: int = 0, at: int = 0, survivor: int = -1) -> None:
+        """Follow one alert of the log; room for its persons must be there. `at`: seconds since 1970-01-01 UTC."""
+        match kind:
+            case AlertKind.WITHDRAWN:
+                self.forget(person)
+            case AlertKind.MERGED:
+                if self._known[person] and not self._known[survivor]:
+                    self._put(survivor, int(self._agencies[person]), int(self._at[person]), dormant=True)
+                self.forget(person)
+            case AlertKind.NO_LONGER_IDENTIFIED:
+                self._dormant[person] = self._known[person]
+            case AlertKind.ESCALATION:
+                pass
+            case _:
+                self._put(person, agencies, at, dormant=False)
+
+    def forget(self, person: int) -> None:
+        """As if it had never been told of a person."""
+        self._known[person] = self._dormant[person] = False
+        self._agencies[person] = 0
+        self._at[person] = _NEVER
+
+    def _put(self, person: int, agencies: int, at: int, *, dormant: bool) -> None:
+        self._known[person], self._dormant[person] = True, dormant
+        self._agencies[person], self._at[person] = agencies, at
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+@dataclass(frozen=True, slots=True, eq=False)
+class Standings:
+    """Persons as the rules see them, in columns (n,)."""
+
+    persons: Numbers
+    agencies: AgencySets
+    """Where each is active."""
+    holders: AgencySets
+    """Agencies that hold a record of it, active or not."""
+    restricted: Flags
+    contacted: Flags
+    """Met often enough, since the last review of its open case, for an ESCALATION that was not raised yet."""
+    quiet: Flags
+    """Told of so lately that a further agency can wait for others."""
+
+    def known_to(self) -> AgencySets:
+        """The agencies to tell about, none where the person must not be told about."""
+        enough = (np.bitwise_count(self.agencies) >= ENOUGH_AGENCIES) & ~self.restricted
+        return np.where(enough, self.agencies, 0)
+
+
+class Draft(NamedTuple):
     """An alert to raise."""
 
     kind: AlertKind
-    person_id: bytes
-    survivor: bytes = b""
+    person: int
+    place: int = -1
+    """Where in the standings the person is, -1 if it is no more."""
+    survivor: int = -1
     """For MERGED: the person that remains."""
 
 
-def decide(
-    told: Mapping[bytes, frozenset[str]], before: Mapping[bytes, frozenset[int]], after: Sequence[Standing]
-) -> list[Draft]:
-    """Alerts to raise, in order.
+def decide(told: Told, gone: Numbers, heirs: Numbers, now: Standings) -> list[Draft]:
+    """Alerts to raise, in order: person by person as they stand, then persons that are no more.
 
-    `told`: agencies the coordinator was told of, by person. `before`: records of persons that are no more, by person.
-    `after`: how persons stand now, those that are new or may have changed.
+    `now`: persons that are new or may have changed. `gone` (k,): persons that are no more; `heirs` (k,): for each the
+    place in `now` of the one person that has records of it, -1 if there is none or more than one.
     """
-    drafts: list[Draft] = []
-    for now in after:
-        was = told.get(now.person_id, frozenset())
-        if was - now.known_to:
-            drafts.append(Draft(AlertKind.WITHDRAWN, now.person_id))
-            was = frozenset()
-        if now.known_to - was:
-            drafts.append(Draft(AlertKind.FURTHER_AGENCY if was else AlertKind.KNOWN_TO_TWO, now.person_id))
-    current = {now.person_id for now in after}
-    for person_id, records in before.items():
-        if person_id in told and person_id not in current:
-            heirs = [now for now in after if now.records & records]
-            if len(heirs) == 1 and heirs[0].known_to:
-                drafts.append(Draft(AlertKind.MERGED, person_id, heirs[0].person_id))
-            else:
-                drafts.append(Draft(AlertKind.WITHDRAWN, person_id))
-    return drafts
+    was, dormant, agencies = told.known(now.persons), told.dormant(now.persons), told.agencies(now.persons)
+    known_to = now.known_to()
+    known = known_to != 0
+    withdrawn = was & (now.restricted | ((agencies & ~now.holders) != 0))
+    was &= ~withdrawn
+    asleep = was & dormant
+    awake = was & ~dormant
+    by_place = (
+        (AlertKind.WITHDRAWN, withdrawn),
+        (AlertKind.NO_LONGER_IDENTIFIED, ~known & awake),
+        (AlertKind.KNOWN_TO_TWO, known & (~was | asleep)),
+        (AlertKind.FURTHER_AGENCY, known & awake & ((known_to & ~agencies) != 0) & ~now.quiet),
+        (AlertKind.ESCALATION, known & now.contacted),
+    )
+    places = [np.flatnonzero(chosen) for _, chosen in by_place]
+    order = np.lexsort((np.repeat(np.arange(len(places)), [len(at) for at in places]), np.concatenate(places)))
+    listed = [
+        Draft(kind, person, place)
+        for (kind, _), at in zip(by_place, places, strict=True)
+        for person, place in zip(now.persons[at].tolist(), at.tolist(), strict=True)
+    ]
+    return [listed[i] for i in order.tolist()] + _farewells(told, gone, heirs, now, known)
 
 
-def tell(told: dict[bytes, frozenset[str]], kind: AlertKind, person_id: bytes, agencies: frozenset[str]) -> None:
-    """Bring `told` up to date with one alert of the log."""
-    if kind in (AlertKind.WITHDRAWN, AlertKind.MERGED):
-        told.pop(person_id, None)
-    else:
-        told[person_id] = agencies
+def _farewells(told: Told, gone: Numbers, heirs: Numbers, now: Standings, known: Flags) -> list[Draft]:
+    """Alerts about persons that are no more."""
+    chosen = told.known(gone) & ~np.isin(gone, now.persons)
+    gone, heirs = gone[chosen], heirs[chosen]
+    if not len(gone):
+        return []
+    # one more, to be found at -1: no heir
+    holders, free = np.append(now.holders, np.uint64(0)), np.append(~now.restricted, False)
+    # what was told of a dormant person may be as true of its heir
+    inherits = told.dormant(gone) & free[heirs] & ((told.agencies(gone) & ~holders[heirs]) == 0)
+    merged = np.append(known, False)[heirs] | inherits
+    return [
+        Draft(AlertKind.MERGED, person, survivor=int(now.persons[heir]))
+        if joined
+        else Draft(AlertKind.WITHDRAWN, person)
+        for person, heir, joined in zip(gone.tolist(), heirs.tolist(), merged.tolist(), strict=True)
+    ]

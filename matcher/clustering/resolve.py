@@ -1,8 +1,10 @@
-"""Resolves one connected component of links into persons.
+"""Resolves one connected component of links into persons, one pair at a time: for components that are large, or that a
+reviewer's answer touches. `kernels.resolve_small` does the same for all others.
 
 Best links first: a link joins two persons unless a veto stands between any of their records. Before that, the leader
 rule (after the fuzzy linkage of CRATE): where a record links to two others that are clearly not one person, only the
 leader, better by the margin, keeps its link; without a leader, neither does, and a reviewer is asked.
+A link that a better one rules out is no alternative and drops out before.
 The result depends on the links and vetoes alone: ties are broken by the records' names, never by arrival.
 """
 
@@ -37,26 +39,26 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class PairRules:
     """What resolution asks about pairs of records. Both answers must not depend on the order of the two."""
 
     vetoed: Callable[[int, int], bool]
     """Never one person: two different valid identifiers, or a reviewer said so."""
     apart: Callable[[int, int], bool]
     """Compared directly and clearly not one person."""
-    name: Callable[[int], bytes]
-    """Name of a record that does not depend on arrival."""
+    rank: Callable[[int], int]
+    """Order of the records' names, which do not depend on arrival."""
     margin: float
     """Bits by which a leader must be better."""
 
 
-def resolve(links: Iterable[tuple[int, int, float]], rules: Rules) -> Resolved:
+def resolve(links: Iterable[tuple[int, int, float]], rules: PairRules) -> Resolved:
     """Persons of one component. `links`: (left, right, weight in bits), each pair once."""
     weights = {(left, right): weight for left, right, weight in links}
     dropped, contested = _leader_rule(weights, rules)
     order = sorted(
         (pair for pair in weights if pair not in dropped),
-        key=lambda pair: (-weights[pair], sorted((rules.name(pair[0]), rules.name(pair[1])))),
+        key=lambda pair: (-weights[pair], sorted((rules.rank(pair[0]), rules.rank(pair[1])))),
     )
     person_of: dict[int, list[int]] = {}
     weakest: dict[int, float] = {}
@@ -76,23 +78,36 @@ def resolve(links: Iterable[tuple[int, int, float]], rules: Rules) -> Resolved:
     )
 
 
-def _leader_rule(weights: dict[Pair, float], rules: Rules) -> tuple[set[Pair], set[Pair]]:
+def _leader_rule(weights: dict[Pair, float], rules: PairRules) -> tuple[set[Pair], set[Pair]]:
     """Links that do not count, and those of them that a reviewer should see."""
     neighbours: dict[int, list[int]] = {}
     for left, right in weights:
         neighbours.setdefault(left, []).append(right)
         neighbours.setdefault(right, []).append(left)
-    dropped: set[Pair] = set()
-    contested: set[Pair] = set()
+    outbid = {pair for pair in weights if _outbid(pair, weights, neighbours, rules)}
+    dropped, contested = set(outbid), set[Pair]()
     for record, others in neighbours.items():
         for a, b in combinations(others, 2):
             pair_a, pair_b = pair_of(record, a), pair_of(record, b)
+            if pair_a in outbid or pair_b in outbid:
+                continue
             if pair_of(a, b) in weights or not (rules.vetoed(a, b) or rules.apart(a, b)):
                 continue
             lead = weights[pair_a] - weights[pair_b]
-            if abs(lead) < rules.margin:
+            if lead == 0 or abs(lead) < rules.margin:
                 dropped |= {pair_a, pair_b}
                 contested |= {pair_a, pair_b}
             else:
                 dropped.add(pair_b if lead > 0 else pair_a)
     return dropped, contested
+
+
+def _outbid(pair: Pair, weights: dict[Pair, float], neighbours: dict[int, list[int]], rules: PairRules) -> bool:
+    """Whether one of the two has a link, better by the margin, to a third record that vetoes the other: then this link
+    could join nobody, and is no alternative to any other."""
+    for record, other in (pair, pair[::-1]):
+        for third in neighbours[record]:
+            lead = weights[pair_of(record, third)] - weights[pair]
+            if third != other and lead >= rules.margin and rules.vetoed(third, other):
+                return True
+    return False
