@@ -7,13 +7,14 @@ one transaction. So memory can be rebuilt from a store at any moment, and a cras
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.model import (
     Alert,
+    AlertKind,
     Answer,
     Case,
     ClosedRecord,
@@ -42,6 +43,17 @@ class FeedState:
     """Seconds since 1970-01-01 UTC of the agency's last frame."""
 
 
+class Telling(NamedTuple):
+    """What an alert told the coordinator of a person: all that is remembered of it in memory."""
+
+    kind: AlertKind
+    person_id: bytes
+    agencies: tuple[str, ...]
+    surviving_person_id: bytes
+    raised_at: int
+    """Seconds since 1970-01-01 UTC."""
+
+
 class Store(Protocol):
     """Safe to call from several threads. Every write is durable when the method returns (the memory store: never)."""
 
@@ -64,7 +76,15 @@ class Store(Protocol):
         """Offset of the feed's next record, 0 for a feed never seen. Each agency's feed names are its own."""
 
     def append(
-        self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int
+        self,
+        agency: str,
+        feed_id: str,
+        first_offset: int,
+        count: int,
+        epoch: int,
+        payload: bytes,
+        now: int,
+        backfill: bool = False,
     ) -> int:
         """Commit a RECORDS frame of `count` records (1 or more, else `ValueError`) to a feed; the feed's next offset.
 
@@ -97,6 +117,10 @@ class Store(Protocol):
     def next_record(self) -> int:
         """Number the next new record will get, 0 at first: numbers of removed records are never given again."""
 
+    @property
+    def today(self) -> int:
+        """`MatchOutcome.today` of the last outcome, 0 at first."""
+
     def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
         """The next frames of the log, in order, at most `limit`. An emptied frame has an empty payload."""
 
@@ -108,10 +132,12 @@ class Store(Protocol):
         patch reaches over its frame's end, left is not below right, alerts leave a gap or repeat an `alert_id`, a case
         closed is not one that awaits it, a `notice_id` is repeated.
 
-        Order: patches, record numbers, emptied, unlinked, links, answers, alerts, closures, gone. So a gone record
-        leaves nothing behind but its removal notice. A MERGED alert moves the person's cases to the survivor. A closure
+        Order: patches, record numbers, emptied, unlinked, links, answers, alerts, closures, contacts, gone. So a gone
+        record leaves nothing behind but its removal notice. A MERGED alert moves the person's cases to the survivor, an
+        ESCALATION is noted with the person's open cases. A closure
         purges the person's alerts, with those of persons whose last alert says that they were merged into it, takes its
-        records out of all others, deletes the case's decisions and person. `next_record` never moves back."""
+        records out of all others, deletes the case's decisions and person. An alert left that says that some person was
+        merged into one purged says WITHDRAWN from then on. `next_record` never moves back."""
 
     def matched_frames(self) -> Iterator[MatchedFrame]:
         """All RECORDS frames that have record numbers and are not emptied, in order: what the index is rebuilt from.
@@ -129,6 +155,9 @@ class Store(Protocol):
     def closed_records(self) -> list[ClosedRecord]:
         """The last closure of every record that had one and is not gone, ordered by record."""
 
+    def contacts(self, record: int) -> list[int]:
+        """Days of a record's contacts that are kept, ascending."""
+
     # -- alerts --------------------------------------------------------------------------------------------------
 
     @property
@@ -141,6 +170,10 @@ class Store(Protocol):
         Purged alerts are passed over: fewer than `limit` means that no alert stands behind them, up to the
         `last_sequence` read before the call."""
 
+    def tellings(self) -> Iterator[Telling]:
+        """What the alerts that are not purged told, in order. They are read as the caller goes on; matching meanwhile
+        may or may not show in those still to come."""
+
     def alert(self, alert_id: bytes) -> Alert:
         """One alert that is not purged. `NotFoundError`."""
 
@@ -150,23 +183,37 @@ class Store(Protocol):
     def acknowledge(self, consumer: str, through_sequence: int) -> int:
         """Move the consumer's mark forward and return it; `AcknowledgeAheadError` beyond the log."""
 
+    def park(self, consumer: str, sequence: int, parked: bool) -> None:
+        """Put an alert aside for a consumer that could not handle it, or (not `parked`) take it from there; what is so
+        already stays so. `NotFoundError` if there is no such alert to put aside, or it is purged."""
+
+    def parked_after(self, consumer: str, sequence: int, limit: int) -> list[Alert]:
+        """As `alerts_after`, of the alerts a consumer put aside."""
+
     # -- cases ---------------------------------------------------------------------------------------------------
 
     def open_case(self, case_id: bytes, person_id: bytes, now: int) -> bytes:
         """Name of the person's open case: the one there is (the oldest, if persons with cases were merged), or a new
-        one under `case_id`. `ValueError` if that is in use; `NotFoundError` while a case of the person is closed and
-        matching has yet to apply it."""
+        one under `case_id`, reviewed on the day of `now`, or `today` if that is later. `ValueError` if the name is in
+        use; `NotFoundError` while a case of the person is closed and matching has yet to apply it."""
 
-    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str]) -> None:
-        """Record a decision made in the presence of `sectors`; a repeat of (case_id, decision_id) writes nothing.
+    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str], now: int) -> None:
+        """Record a decision made in the presence of `sectors`, which reviews the case, on a day as in `open_case`; a
+        repeat of (case_id, decision_id) writes nothing.
 
         `NotFoundError`, `CaseStateError` unless the case is open, `GreenAndBlueRequiredError`."""
 
     def close_case(self, case_id: bytes, epoch: int, payload: bytes, now: int) -> None:
         """Close a case and commit its CLOSURE frame in one transaction; on a closed case nothing. `NotFoundError`."""
 
+    def reviews(self) -> dict[bytes, int]:
+        """Persons with an open case of which no ESCALATION was raised since its last review, and the day of that."""
+
     def case(self, case_id: bytes) -> Case:
         """One case. `NotFoundError`."""
+
+    def cases_after(self, case_id: bytes, limit: int) -> list[Case]:
+        """The next cases in order of name (empty: from the first), at most `limit`."""
 
     def notices_after(self, agency: str, number: int, limit: int) -> list[RemovalNotice]:
         """An agency's next removal notices not confirmed, in order, at most `limit`."""
@@ -177,6 +224,9 @@ class Store(Protocol):
     @property
     def removals_unconfirmed(self) -> int:
         """Notices not confirmed, of all agencies."""
+
+    def removals_overdue(self, closed_before: int) -> int:
+        """Of those, notices of cases closed before a time, in seconds since 1970-01-01 UTC."""
 
     # -- operation -----------------------------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
 """How the SQLite files are opened, locked and checked, and what SQLite's errors mean to an operator."""
 
 import fcntl
+import logging
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,14 +11,19 @@ from pathlib import Path
 import apsw
 
 from matcher.errors import StoreError, StoreFullError
-from matcher.store.migration import schema_version
+from matcher.store.migration import migrate, schema_version
+from matcher.store.pages import CHECKED, give_checksums
+from matcher.store.queries import QUERIES as SQL
 
+_log = logging.getLogger(__name__)
 APPLICATION_ID = 0x46464D44
 """`FFMD` in the header: this file is a matcher's database."""
 BUSY_MS = 5_000
+_CHECKPOINT_WAIT_MS = 50
 _CHECKPOINT_PAGES = 1_000  # ten large frames; more is no faster, and makes the append that copies them wait longer
 _LOG_BYTES = 16 << 20
 _CACHE_KIB = 64 << 10
+_ID_BYTES = 16
 
 
 @contextmanager
@@ -27,6 +34,8 @@ def translated() -> Iterator[None]:
     except apsw.FullError as error:
         raise StoreFullError("the disk has no room for the database") from error
     except apsw.IOError as error:
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
+            raise StoreError("the database is damaged: stop the matcher and restore a backup") from error
         # SQLite calls only ENOSPC in a data file full; a quota, a file size limit or the shared index come as these
         if getattr(error, "extendedresult", 0) in (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE):
             raise StoreFullError("the database cannot grow") from error
@@ -67,15 +76,23 @@ def make_private(path: Path) -> None:
         os.close(descriptor)
 
 
-def open_writer(path: Path) -> apsw.Connection:
-    """The one connection that writes, of a database proved sound. `StoreError` if it is none of ours or damaged."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+def connect(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connection:
+    """A connection that proves every page it reads; every connection to a database is made here."""
+    return apsw.Connection(str(path), flags=flags, vfs=CHECKED)
+
+
+def open_writer(path: Path, *, proved: bool = False) -> apsw.Connection:
+    """The one connection that writes. `StoreError` if the database is none of ours, or damaged; where its sum `proved`
+    it sound, its pages are not proved again."""
+    connection = connect(path)
     try:
         connection.set_busy_timeout(BUSY_MS)
         connection.pragma("secure_delete", True)
         connection.pragma("temp_store", "memory")  # or tokens could reach a temporary file
-        _check(connection, path)
+        if not _is_new(connection):
+            check_database(connection, path, pages=not proved)
         connection.pragma("page_size", 4096)  # `frame.guard` is one page
+        give_checksums(connection, path)
         if connection.pragma("journal_mode", "wal") != "wal":
             raise StoreError(f"{path} lies on a file system without shared memory: use a local disk")
         connection.pragma("synchronous", "full")
@@ -91,18 +108,44 @@ def open_writer(path: Path) -> apsw.Connection:
 
 def open_reader(path: Path) -> apsw.Connection:
     """A connection that only reads, and never waits for the writer."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = connect(path)
     connection.set_busy_timeout(BUSY_MS)
     connection.pragma("query_only", True)
     return connection
 
 
-def _check(connection: apsw.Connection, path: Path) -> None:
-    application = connection.pragma("application_id")
-    fresh = application == 0 and schema_version(connection) == 0
-    if fresh and connection.execute("SELECT count(*) FROM sqlite_schema").get == 0:
-        return
-    if application != APPLICATION_ID:
+def check_database(connection: apsw.Connection, path: Path, *, pages: bool = True, thorough: bool = False) -> None:
+    """`StoreError` if a database is none of ours, or a page of it or its structure is damaged; `thorough`: indices and
+    rules too."""
+    if connection.pragma("application_id") != APPLICATION_ID:
         raise StoreError(f"{path} is not a matcher's database: correct the path in the configuration")
-    if connection.pragma("quick_check", 1) != "ok":
+    if pages and connection.pragma("integrity_check" if thorough else "quick_check", 1) != "ok":
         raise StoreError(f"{path} is damaged: keep a copy and restore a backup")
+
+
+def cut_log(writer: apsw.Connection) -> bool:
+    """Copy the log into the database and cut it to nothing, since older copies of erased bytes stand in it; whether
+    that could be done."""
+    writer.set_busy_timeout(_CHECKPOINT_WAIT_MS)
+    try:
+        writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.Error as error:  # the transaction is durable all the same
+        _log.warning("erased bytes stay in the log until the next commit (%s)", type(error).__name__)
+        return False
+    finally:
+        writer.set_busy_timeout(BUSY_MS)
+    return True
+
+
+def prepare(writer: apsw.Connection) -> None:
+    """Bring a database to the newest schema, and make it ours if it is new. The caller holds the transaction."""
+    migrate(writer)
+    writer.pragma("application_id", APPLICATION_ID)
+    if writer.execute(SQL["database_id"]).get is None:
+        writer.execute(SQL["create_state"], (secrets.token_bytes(_ID_BYTES),))
+
+
+def _is_new(connection: apsw.Connection) -> bool:
+    if connection.pragma("application_id") or schema_version(connection):
+        return False
+    return bool(connection.execute("SELECT count(*) FROM sqlite_schema").get == 0)

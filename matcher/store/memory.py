@@ -2,11 +2,10 @@
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,35 +31,11 @@ from matcher.model import (
     MatchOutcome,
     RemovalNotice,
 )
-from matcher.store.base import FeedState, MatchedFrame
+from matcher.store.base import FeedState, MatchedFrame, Telling
 from matcher.store.checks import check_outcome
+from matcher.store.memory_alerts import left_by, without
 from matcher.store.memory_cases import MemoryCases
-
-_Value = TypeVar("_Value")
-
-
-class _Pairs(Generic[_Value]):
-    """Something about pairs of records, found and dropped by either record."""
-
-    def __init__(self) -> None:
-        self._of: dict[int, dict[int, _Value]] = {}
-
-    def put(self, left: int, right: int, value: _Value) -> None:
-        self._of.setdefault(left, {})[right] = value
-        self._of.setdefault(right, {})[left] = value
-
-    def drop(self, records: Iterable[int]) -> None:
-        for record in records:
-            for other in self._of.pop(record, ()):
-                del self._of[other][record]
-
-    def ordered(self) -> list[tuple[int, int, _Value]]:
-        return [
-            (left, right, self._of[left][right])
-            for left in sorted(self._of)
-            for right in sorted(self._of[left])
-            if left < right
-        ]
+from matcher.store.memory_pairs import Pairs
 
 
 class MemoryStore:
@@ -75,16 +50,19 @@ class MemoryStore:
         self._requests: dict[tuple[str, str], bytes] = {}
         self._sent_at: dict[str, int] = {}
         self._marks: dict[str, int] = {}
+        self._parked: set[tuple[str, int]] = set()
         self._frames: list[Frame] = []
         self._numbers: dict[int, NDArray[np.int64]] = {}
-        self._links: _Pairs[float] = _Pairs()
-        self._answers: _Pairs[Answer] = _Pairs()
+        self._links: Pairs[float] = Pairs()
+        self._answers: Pairs[Answer] = Pairs()
         self._alerts: list[Alert | None] = []  # None where one was purged
         self._sequence_of: dict[bytes, int] = {}
         self._cases = MemoryCases()
         self._closed: dict[int, ClosedRecord] = {}
+        self._contacts: dict[int, set[int]] = {}
         self._matched_through = 0
         self._next_record = 0
+        self._today = 0
 
     # -- identity of the database --------------------------------------------------------------------------------
 
@@ -112,8 +90,9 @@ class MemoryStore:
             return self._offsets.get((agency, feed_id), 0)
 
     def append(
-        self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int
-    ) -> int:
+        self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int,
+        backfill: bool = False,
+    ) -> int:  # fmt: skip
         """See `Store`."""
         if count < 1:
             raise ValueError("a frame holds at least one record")
@@ -123,19 +102,12 @@ class MemoryStore:
                 raise OffsetCommittedError(expected)
             if first_offset > expected:
                 raise OffsetGapError(expected)
-            self._add_frame(agency, FrameKind.RECORDS, epoch, payload, now)
+            self._add_frame(agency, FrameKind.RECORDS, epoch, payload, now, backfill)
             self._offsets[agency, feed_id] = expected + count
             return expected + count
 
     def submit(
-        self,
-        agency: str,
-        request_id: str,
-        kind: FrameKind,
-        epoch: int,
-        payload: bytes,
-        content: bytes,
-        now: int,
+        self, agency: str, request_id: str, kind: FrameKind, epoch: int, payload: bytes, content: bytes, now: int
     ) -> None:
         """See `Store`."""
         with self._opened():
@@ -165,6 +137,12 @@ class MemoryStore:
         """See `Store`."""
         with self._opened():
             return self._next_record
+
+    @property
+    def today(self) -> int:
+        """See `Store`."""
+        with self._opened():
+            return self._today
 
     def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
         """See `Store`."""
@@ -213,6 +191,11 @@ class MemoryStore:
         with self._opened():
             return sorted(self._closed.values())
 
+    def contacts(self, record: int) -> list[int]:
+        """See `Store`."""
+        with self._opened():
+            return sorted(self._contacts.get(record, ()))
+
     # -- alerts --------------------------------------------------------------------------------------------------
 
     @property
@@ -226,6 +209,12 @@ class MemoryStore:
         with self._opened():
             found = (alert for alert in self._alerts[max(sequence, 0) :] if alert)
             return list(islice(found, max(limit, 0)))
+
+    def tellings(self) -> Iterator[Telling]:
+        """See `Store`."""
+        with self._opened():
+            alerts = [alert for alert in self._alerts if alert]
+        return (Telling(a.kind, a.person_id, a.agencies, a.surviving_person_id, a.raised_at) for a in alerts)
 
     def alert(self, alert_id: bytes) -> Alert:
         """See `Store`."""
@@ -249,17 +238,32 @@ class MemoryStore:
             mark = self._marks[consumer] = max(self._marks.get(consumer, 0), through_sequence)
             return mark
 
+    def park(self, consumer: str, sequence: int, parked: bool) -> None:
+        """See `Store`."""
+        with self._opened():
+            if not parked:
+                self._parked.discard((consumer, sequence))
+            elif 0 < sequence <= len(self._alerts) and self._alerts[sequence - 1]:
+                self._parked.add((consumer, sequence))
+            else:
+                raise NotFoundError("there is no such alert")
+
+    def parked_after(self, consumer: str, sequence: int, limit: int) -> list[Alert]:
+        """See `Store`."""
+        found = self.alerts_after(sequence, len(self._alerts))
+        return [alert for alert in found if (consumer, alert.sequence) in self._parked][: max(limit, 0)]
+
     # -- cases ---------------------------------------------------------------------------------------------------
 
     def open_case(self, case_id: bytes, person_id: bytes, now: int) -> bytes:
         """See `Store`."""
         with self._opened():
-            return self._cases.open(case_id, person_id, now)
+            return self._cases.open(case_id, person_id, now, self._today)
 
-    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str]) -> None:
+    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str], now: int) -> None:
         """See `Store`."""
         with self._opened():
-            self._cases.decide(case_id, decision_id, sectors)
+            self._cases.decide(case_id, decision_id, sectors, now, self._today)
 
     def close_case(self, case_id: bytes, epoch: int, payload: bytes, now: int) -> None:
         """See `Store`."""
@@ -267,10 +271,20 @@ class MemoryStore:
             if self._cases.close(case_id, now):
                 self._add_frame("", FrameKind.CLOSURE, epoch, payload, now)
 
+    def reviews(self) -> dict[bytes, int]:
+        """See `Store`."""
+        with self._opened():
+            return self._cases.reviews()
+
     def case(self, case_id: bytes) -> Case:
         """See `Store`."""
         with self._opened():
             return self._cases.get(case_id)
+
+    def cases_after(self, case_id: bytes, limit: int) -> list[Case]:
+        """See `Store`."""
+        with self._opened():
+            return self._cases.after(case_id, limit)
 
     def notices_after(self, agency: str, number: int, limit: int) -> list[RemovalNotice]:
         """See `Store`."""
@@ -288,6 +302,11 @@ class MemoryStore:
         with self._opened():
             return self._cases.unconfirmed
 
+    def removals_overdue(self, closed_before: int) -> int:
+        """See `Store`."""
+        with self._opened():
+            return self._cases.overdue(closed_before)
+
     # -- operation -----------------------------------------------------------------------------------------------
 
     def feed_states(self) -> list[FeedState]:
@@ -302,8 +321,10 @@ class MemoryStore:
                 raise StoreError("the database is closed")
             yield
 
-    def _add_frame(self, agency: str, kind: FrameKind, epoch: int, payload: bytes, now: int) -> None:
-        self._frames.append(Frame(len(self._frames) + 1, agency, FrameKind(kind), epoch, payload, now))
+    def _add_frame(
+        self, agency: str, kind: FrameKind, epoch: int, payload: bytes, now: int, backfill: bool = False
+    ) -> None:
+        self._frames.append(Frame(len(self._frames) + 1, agency, FrameKind(kind), epoch, payload, now, backfill))
         if kind not in NO_AGENCY_S_INPUT:
             self._sent_at[agency] = now
 
@@ -342,12 +363,21 @@ class MemoryStore:
         self._cases.follow(outcome.alerts)
         for closure in outcome.closures:
             self._close(closure)
+        for record, day in outcome.contacts:
+            self._contacts.setdefault(record, set()).add(day)
+        if outcome.contacts_from is not None:
+            kept = {
+                record: {day for day in days if day >= outcome.contacts_from} for record, days in self._contacts.items()
+            }
+            self._contacts = {record: days for record, days in kept.items() if days}
         # last, so that nothing this outcome raised about a record outlives it
         self._links.drop(outcome.gone)
         self._answers.drop(outcome.gone)
         self._leave_alerts(set(outcome.gone))
         for record in outcome.gone:
             self._closed.pop(record, None)
+            self._contacts.pop(record, None)
+        self._today = outcome.today
         self._matched_through = outcome.matched_through
         self._next_record = max(self._next_record, outcome.next_record)
 
@@ -359,15 +389,10 @@ class MemoryStore:
         while more:
             named |= more
             more = {each.person_id for each in last.values() if each.surviving_person_id in more} - named
-        self._alerts = [None if alert and alert.person_id in named else alert for alert in self._alerts]
+        self._alerts = [alert and left_by(alert, named) for alert in self._alerts]
         self._leave_alerts({closed.record for closed in closure.records})
         self._closed |= {closed.record: closed for closed in closure.records}
 
     def _leave_alerts(self, records: set[int]) -> None:
         if records:
-            self._alerts = [alert and _without(alert, records) for alert in self._alerts]
-
-
-def _without(alert: Alert, records: set[int]) -> Alert:
-    members = tuple(member for member in alert.members if member.record not in records)
-    return alert if len(members) == len(alert.members) else replace(alert, members=members)
+            self._alerts = [alert and without(alert, records) for alert in self._alerts]

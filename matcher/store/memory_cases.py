@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from matcher.errors import NotFoundError
-from matcher.model import Alert, AlertKind, Case, Closure, RemovalNotice
+from matcher.model import DAY_SECONDS, Alert, AlertKind, Case, Closure, RemovalNotice
 from matcher.store.checks import check_decision, state_of
 
 
@@ -15,7 +15,9 @@ class _Row:
 
     person_id: bytes
     opened_at: int
+    reviewed_day: int
     closed_at: int = 0
+    escalated: bool = False
     decisions: set[str] = field(default_factory=set)
 
 
@@ -32,25 +34,28 @@ class MemoryCases:
         """Notices not confirmed."""
         return len(self._notices)
 
-    def open(self, case_id: bytes, person_id: bytes, now: int) -> bytes:
-        """See `Store.open_case`."""
+    def open(self, case_id: bytes, person_id: bytes, now: int, today: int) -> bytes:
+        """See `Store.open_case`; `today`: the store's."""
         there = [
             (row.closed_at, row.opened_at, found) for found, row in self._rows.items() if row.person_id == person_id
         ]
         if not there:
             if case_id in self._rows:
                 raise ValueError("a case_id is in use already")
-            self._rows[case_id] = _Row(person_id, now)
+            self._rows[case_id] = _Row(person_id, now, max(now // DAY_SECONDS, today))
             return case_id
         closed_at, _, found = min(there)  # open ones come first
         if closed_at:
             raise NotFoundError("the person's case is being closed")
         return found
 
-    def decide(self, case_id: bytes, decision_id: str, sectors: frozenset[str]) -> None:
-        """See `Store.record_decision`."""
+    def decide(self, case_id: bytes, decision_id: str, sectors: frozenset[str], now: int, today: int) -> None:
+        """See `Store.record_decision`; `today`: the store's."""
         check_decision(self.get(case_id), sectors)
-        self._rows[case_id].decisions.add(decision_id)
+        row = self._rows[case_id]
+        if decision_id not in row.decisions:
+            row.decisions.add(decision_id)
+            row.reviewed_day, row.escalated = max(now // DAY_SECONDS, today), False
 
     def close(self, case_id: bytes, now: int) -> bool:
         """Close a case; False if it was closed before. `NotFoundError`."""
@@ -58,6 +63,14 @@ class MemoryCases:
             return False
         self._rows[case_id].closed_at = now
         return True
+
+    def reviews(self) -> dict[bytes, int]:
+        """See `Store.reviews`."""
+        found: dict[bytes, int] = {}
+        for row in self._rows.values():
+            if not row.closed_at and not row.escalated:
+                found[row.person_id] = max(row.reviewed_day, found.get(row.person_id, row.reviewed_day))
+        return found
 
     def get(self, case_id: bytes) -> Case:
         """See `Store.case`."""
@@ -67,7 +80,17 @@ class MemoryCases:
         awaiting = tuple(sorted({notice.agency for of, notice in self._notices if of == case_id}))
         decisions = len(row.decisions)
         state = state_of(row.person_id, decisions, bool(awaiting), row.closed_at)
-        return Case(case_id, state, row.person_id, decisions, awaiting, row.opened_at, row.closed_at)
+        times = (row.opened_at, row.closed_at, row.reviewed_day)
+        return Case(case_id, state, row.person_id, decisions, awaiting, *times, row.escalated)
+
+    def after(self, case_id: bytes, limit: int) -> list[Case]:
+        """See `Store.cases_after`."""
+        found = sorted(each for each in self._rows if each > case_id)
+        return [self.get(each) for each in found[: max(limit, 0)]]
+
+    def overdue(self, closed_before: int) -> int:
+        """See `Store.removals_overdue`."""
+        return sum(notice.closed_at < closed_before for _, notice in self._notices)
 
     def notices_after(self, agency: str, number: int, limit: int) -> list[RemovalNotice]:
         """See `Store.notices_after`."""
@@ -96,12 +119,14 @@ class MemoryCases:
                 taken.add(notice.notice_id)
 
     def follow(self, alerts: Iterable[Alert]) -> None:
-        """Move cases to the person that MERGED alerts name as the survivor."""
+        """Move cases to the person that MERGED alerts name as the survivor, and note with them each ESCALATION."""
         for alert in alerts:
-            if alert.kind is AlertKind.MERGED:
-                for row in self._rows.values():
-                    if row.person_id == alert.person_id:
+            for row in self._rows.values():
+                if row.person_id == alert.person_id:
+                    if alert.kind is AlertKind.MERGED:
                         row.person_id = alert.surviving_person_id
+                    elif alert.kind is AlertKind.ESCALATION and not row.closed_at:
+                        row.escalated = True
 
     def apply(self, closure: Closure) -> None:
         """Forget the case's person and decisions, and keep the notices."""

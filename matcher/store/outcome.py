@@ -6,12 +6,20 @@ import apsw
 import numpy as np
 
 from matcher.model import AlertKind, Links, MatchOutcome, Patch
+from matcher.store.lookup import Lookup
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import erase_members, write_alert, write_closure
+from matcher.store.rows import leave_alerts, write_alerts, write_closure
 
 
-def write_outcome(writer: apsw.Connection, outcome: MatchOutcome) -> None:
-    """All of it, in the order `Store.commit_matching` promises; `ValueError` if it does not fit what is stored."""
+def needs_lookup(outcome: MatchOutcome) -> bool:
+    """Whether an outcome takes back what is stored of some record or person."""
+    return bool(outcome.unlinked or outcome.gone or outcome.closures)
+
+
+def write_outcome(writer: apsw.Connection, lookup: Lookup | None, outcome: MatchOutcome) -> None:
+    """All of it, in the order `Store.commit_matching` promises; `ValueError` if it does not fit what is stored.
+
+    `lookup` is brought up to date; it must be there if the outcome `needs_lookup`."""
     _patch(writer, outcome.patches)
     for frame_id, numbers in outcome.record_numbers.items():
         writer.execute(SQL["set_numbers"], (int(frame_id), np.ascontiguousarray(numbers, "<i8").tobytes()))
@@ -20,24 +28,32 @@ def write_outcome(writer: apsw.Connection, outcome: MatchOutcome) -> None:
     emptied = [(int(frame_id),) for frame_id in outcome.emptied]
     writer.executemany(SQL["empty_frame"], emptied)
     writer.executemany(SQL["drop_numbers"], emptied)
-    writer.executemany(SQL["unlink"], [(int(record),) for record in outcome.unlinked])
+    if lookup:
+        _unlink(writer, lookup, outcome.unlinked)
     writer.executemany(SQL["add_link"], _pairs(outcome.links))
+    if lookup:
+        lookup.add_links(writer.last_insert_rowid() - len(outcome.links) + 1, outcome.links)
     writer.executemany(
         SQL["set_answer"],
         ((int(a.left), int(a.right), int(a.resolution), a.reviewer, int(a.expires_at)) for a in outcome.answers),
     )
-    try:
-        for alert in outcome.alerts:
-            write_alert(writer, alert)
-    except apsw.ConstraintError as error:
-        raise ValueError("an alert_id stands in the log already") from error
+    write_alerts(writer, outcome.alerts)
+    if lookup:
+        lookup.add_alerts(outcome.alerts)
     for alert in outcome.alerts:
         if alert.kind is AlertKind.MERGED:
             writer.execute(SQL["move_cases"], (alert.person_id, alert.surviving_person_id))
-    for closure in outcome.closures:
-        write_closure(writer, closure)
-    _forget(writer, [int(record) for record in outcome.gone])
-    writer.execute(SQL["advance"], (int(outcome.matched_through), int(outcome.next_record)))
+        elif alert.kind is AlertKind.ESCALATION:
+            writer.execute(SQL["set_escalated"], (alert.person_id,))
+    if lookup:
+        for closure in outcome.closures:
+            write_closure(writer, lookup, closure)
+    writer.executemany(SQL["add_contact"], ((int(record), int(day)) for record, day in outcome.contacts))
+    if outcome.contacts_from is not None:
+        writer.execute(SQL["drop_contacts_before"], (int(outcome.contacts_from),))
+    if lookup:
+        _forget(writer, lookup, outcome.gone)
+    writer.execute(SQL["advance"], (int(outcome.matched_through), int(outcome.next_record), int(outcome.today)))
 
 
 def _patch(writer: apsw.Connection, patches: list[Patch]) -> None:
@@ -55,10 +71,16 @@ def _pairs(links: Links) -> Iterable[tuple[int, int, float]]:
     return zip(links.left.tolist(), links.right.tolist(), links.weight.tolist(), strict=True)
 
 
-def _forget(writer: apsw.Connection, records: list[int]) -> None:
+def _unlink(writer: apsw.Connection, lookup: Lookup, records: list[int]) -> None:
+    if records:
+        writer.executemany(SQL["drop_link"], [(link_id,) for link_id in lookup.take_links(records)])
+
+
+def _forget(writer: apsw.Connection, lookup: Lookup, records: list[int]) -> None:
     # last, so that nothing this outcome raised about a record outlives it
-    for record in records:
-        writer.execute(SQL["unlink"], (record,))
-        writer.execute(SQL["drop_answers"], (record,))
-        writer.execute(SQL["drop_closure"], (record,))
-        erase_members(writer, record)
+    if records:
+        _unlink(writer, lookup, records)
+        leave_alerts(writer, lookup, records)
+        named = [(int(record),) for record in records]
+        for statement in (SQL["drop_answers"], SQL["drop_closure"], SQL["drop_contacts"]):
+            writer.executemany(statement, named)

@@ -1,7 +1,13 @@
 -- Every statement the SQLite store runs on its tables, by name; `queries.py` loads them.
 
 -- name: create_state
-INSERT INTO state VALUES (1, ?, 0, 0);
+INSERT INTO state (one, database_id, matched_through, next_record) VALUES (1, ?, 0, 0);
+
+-- name: count_transaction
+UPDATE state SET transactions = transactions + 1 RETURNING transactions;
+
+-- name: transactions
+SELECT transactions FROM state;
 
 -- name: database_id
 SELECT database_id FROM state;
@@ -12,8 +18,11 @@ SELECT matched_through FROM state;
 -- name: next_record
 SELECT next_record FROM state;
 
+-- name: today
+SELECT today FROM state;
+
 -- name: advance
-UPDATE state SET matched_through = ?, next_record = max(next_record, ?);
+UPDATE state SET matched_through = ?, next_record = max(next_record, ?), today = ?;
 
 -- name: bind
 INSERT INTO binding VALUES (?, ?) ON CONFLICT DO NOTHING;
@@ -34,7 +43,8 @@ SELECT content FROM request WHERE agency = ? AND request_id = ?;
 INSERT INTO request VALUES (?, ?, ?);
 
 -- name: append_frame
-INSERT INTO frame (agency, kind, epoch, committed_at, guard, payload) VALUES (?, ?, ?, ?, zeroblob(4096), ?);
+INSERT INTO frame (agency, kind, epoch, committed_at, guard, payload, backfill)
+VALUES (?, ?, ?, ?, zeroblob(4096), ?, ?);
 
 -- name: agency_sent
 INSERT INTO agency VALUES (?, ?) ON CONFLICT DO UPDATE SET last_committed_at = excluded.last_committed_at;
@@ -46,7 +56,8 @@ SELECT agency, last_committed_at FROM agency ORDER BY agency;
 SELECT coalesce(max(frame_id), 0) FROM frame;
 
 -- name: frames_after
-SELECT frame_id, agency, kind, epoch, payload, committed_at FROM frame WHERE frame_id > ? ORDER BY frame_id LIMIT ?;
+SELECT frame_id, agency, kind, epoch, payload, committed_at, backfill
+FROM frame WHERE frame_id > ? ORDER BY frame_id LIMIT ?;
 
 -- name: payload_size
 SELECT length(payload) FROM frame WHERE frame_id = ?;
@@ -62,17 +73,20 @@ INSERT INTO numbering SELECT frame_id, ?2 FROM frame WHERE frame_id = ?1 AND kin
 ON CONFLICT DO UPDATE SET numbers = excluded.numbers;
 
 -- name: matched_frame_after
-SELECT frame_id, agency, kind, epoch, payload, committed_at, numbers
+SELECT frame_id, agency, kind, epoch, payload, committed_at, backfill, numbers
 FROM frame JOIN numbering USING (frame_id) WHERE frame_id > ? ORDER BY frame_id LIMIT 1;
 
--- name: unlink
-DELETE FROM link WHERE "left" = ?1 OR "right" = ?1;
-
 -- name: add_link
-INSERT INTO link VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET weight = excluded.weight;
+INSERT INTO link ("left", "right", weight) VALUES (?, ?, ?);
+
+-- name: drop_link
+DELETE FROM link WHERE id = ?;
 
 -- name: links
-SELECT "left", "right", weight FROM link ORDER BY "left", "right";
+SELECT "left", "right", weight FROM link ORDER BY id;
+
+-- name: link_rows
+SELECT id, "left", "right" FROM link;
 
 -- name: set_answer
 INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
@@ -88,47 +102,56 @@ SELECT "left", "right", resolution, reviewer, expires_at FROM answer ORDER BY "l
 SELECT coalesce(max(sequence), 0) FROM alert;
 
 -- name: add_alert
-INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, zeroblob(4096), ?);
+INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: add_member
-INSERT INTO alert_member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: leave_alert
+UPDATE alert SET members = (
+    SELECT json_group_array(json(value) ORDER BY key) FROM json_each(members) WHERE value ->> 0 <> ?2
+)
+WHERE sequence = ?1;
 
--- name: member_spans
-SELECT sequence, start, alias_size + encapsulation_size + sealed_size FROM alert_member WHERE record = ?;
+-- name: alert_person
+SELECT person_id, surviving_person_id FROM alert WHERE sequence = ?;
 
--- name: drop_members
-DELETE FROM alert_member WHERE record = ?;
+-- name: alert_rows
+SELECT sequence, person_id, surviving_person_id, members FROM alert WHERE kind <> 0;
 
 -- name: alerts_after
-SELECT sequence, alert_id, kind, person_id, agencies, confidence, health_present, police_present, surviving_person_id,
-    rule_version, raised_at, secrets
+SELECT sequence, alert_id, kind, person_id, agencies, members, confidence, health_present, police_present,
+    surviving_person_id, rule_version, raised_at, backfill
 FROM alert WHERE sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?;
+
+-- name: tellings_after
+SELECT sequence, kind, person_id, agencies, surviving_person_id, raised_at
+FROM alert WHERE sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?;
+
+-- name: parked_after
+SELECT sequence, alert_id, kind, person_id, agencies, members, confidence, health_present, police_present,
+    surviving_person_id, rule_version, raised_at, backfill
+FROM alert JOIN parked USING (sequence) WHERE consumer = ? AND sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?;
+
+-- name: park
+INSERT INTO parked SELECT ?, sequence FROM alert WHERE sequence = ? AND kind <> 0 ON CONFLICT DO NOTHING;
+
+-- name: is_parked
+SELECT count(*) FROM parked WHERE consumer = ? AND sequence = ?;
+
+-- name: unpark
+DELETE FROM parked WHERE consumer = ? AND sequence = ?;
+
+-- name: unpark_purged
+DELETE FROM parked WHERE sequence = ?;
 
 -- name: alert_sequence
 SELECT sequence FROM alert WHERE alert_id = ? AND kind <> 0;
 
--- name: alerts_of_person
-WITH RECURSIVE named (person_id) AS (
-    VALUES (?)
-    UNION
-    SELECT merged.person_id FROM named JOIN alert AS merged ON merged.surviving_person_id = named.person_id
-    WHERE merged.surviving_person_id <> x'' AND NOT EXISTS (
-        SELECT 1 FROM alert AS later WHERE later.person_id = merged.person_id AND later.sequence > merged.sequence
-    )
-)
-SELECT sequence FROM alert WHERE person_id IN (SELECT person_id FROM named);
+-- name: end_merge
+UPDATE alert SET kind = 5, surviving_person_id = x'' WHERE sequence = ?;
 
 -- name: purge_alert
-UPDATE alert SET kind = 0, person_id = x'', agencies = '[]', confidence = 0, health_present = 0, police_present = 0,
-    surviving_person_id = x'', rule_version = '', raised_at = 0, guard = x'', secrets = x''
+UPDATE alert SET kind = 0, person_id = x'', agencies = '[]', members = '[]', confidence = 0, health_present = 0,
+    police_present = 0, surviving_person_id = x'', rule_version = '', raised_at = 0, backfill = 0
 WHERE sequence = ?;
-
--- name: purge_members
-DELETE FROM alert_member WHERE sequence = ?;
-
--- name: members
-SELECT record, agency, sector, observed_day, epoch, start, alias_size, encapsulation_size, sealed_size
-FROM alert_member WHERE sequence = ? ORDER BY position;
 
 -- name: mark
 SELECT mark FROM consumer WHERE consumer = ?;
@@ -140,17 +163,30 @@ INSERT INTO consumer VALUES (?, ?) ON CONFLICT DO UPDATE SET mark = excluded.mar
 SELECT case_id, closed_at FROM "case" WHERE person_id = ? ORDER BY closed_at, opened_at, case_id;
 
 -- name: add_case
-INSERT INTO "case" VALUES (?, ?, ?, 0);
+INSERT INTO "case" (case_id, person_id, opened_at, closed_at, reviewed_day) VALUES (?1, ?2, ?3, 0, max(?3 / 86400, (SELECT today FROM state)));
 
 -- name: case
-SELECT person_id, opened_at, closed_at, (SELECT count(*) FROM decision AS d WHERE d.case_id = c.case_id)
+SELECT person_id, opened_at, closed_at, reviewed_day, escalated,
+    (SELECT count(*) FROM decision AS d WHERE d.case_id = c.case_id)
 FROM "case" AS c WHERE case_id = ?;
+
+-- name: cases_after
+SELECT case_id FROM "case" WHERE case_id > ? ORDER BY case_id LIMIT ?;
 
 -- name: awaiting_removal
 SELECT DISTINCT agency FROM notice WHERE case_id = ? ORDER BY agency;
 
 -- name: set_case_closed
 UPDATE "case" SET closed_at = ?2 WHERE case_id = ?1;
+
+-- name: reviews
+SELECT person_id, max(reviewed_day) FROM "case" WHERE closed_at = 0 AND escalated = 0 GROUP BY person_id;
+
+-- name: set_reviewed
+UPDATE "case" SET reviewed_day = max(?2, (SELECT today FROM state)), escalated = 0 WHERE case_id = ?1;
+
+-- name: set_escalated
+UPDATE "case" SET escalated = 1 WHERE person_id = ? AND closed_at = 0;
 
 -- name: move_cases
 UPDATE "case" SET person_id = ?2 WHERE person_id = ?1;
@@ -183,4 +219,16 @@ SELECT notice_id, agency, alias, closed_at, number FROM notice WHERE agency = ? 
 DELETE FROM notice WHERE agency = ? AND notice_id = ?;
 
 -- name: notice_count
-SELECT count(*) FROM notice;
+SELECT count(*) FROM notice WHERE closed_at < ?;
+
+-- name: add_contact
+INSERT INTO contact VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- name: contacts
+SELECT day FROM contact WHERE record = ? ORDER BY day;
+
+-- name: drop_contacts
+DELETE FROM contact WHERE record = ?;
+
+-- name: drop_contacts_before
+DELETE FROM contact WHERE day < ?;

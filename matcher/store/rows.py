@@ -1,75 +1,60 @@
 """Rows of the SQLite store to nouns and back. The caller holds the transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 import apsw
+import numpy as np
 
 from matcher.errors import NotFoundError
-from matcher.model import Alert, AlertKind, AlertMember, Case, Closure, ConfidenceBand, Frame, FrameKind
+from matcher.model import Alert, AlertKind, AlertMember, Case, Closure, ConfidenceBand, Frame, FrameKind, Links
+from matcher.store.base import Telling
 from matcher.store.checks import state_of
+from matcher.store.lookup import Lookup
 from matcher.store.queries import QUERIES as SQL
 
 MOST = 2**63 - 1
 """The largest integer SQLite stores."""
+_LINK = np.dtype([("left", np.int64), ("right", np.int64), ("weight", np.float32)])
+_KINDS = {int(kind): kind for kind in AlertKind}
+_KEPT = 4096
+"""Texts of agencies remembered: few agencies are known of one person, so the same ones come again and again."""
 
 
 def frame_of(row: Sequence[Any]) -> Frame:
     """A frame from the columns every frame query begins with."""
-    frame_id, agency, kind, epoch, payload, committed_at = row
-    return Frame(frame_id, agency, FrameKind(kind), epoch, payload, committed_at)
+    frame_id, agency, kind, epoch, payload, committed_at, backfill = row
+    return Frame(frame_id, agency, FrameKind(kind), epoch, payload, committed_at, bool(backfill))
 
 
-def write_alert(writer: apsw.Connection, alert: Alert) -> None:
-    """Append an alert; its members' bytes go into one guarded blob, where they can be overwritten in place."""
-    writer.execute(
-        SQL["add_alert"],
-        (
-            alert.sequence,
-            alert.alert_id,
-            int(alert.kind),
-            alert.person_id,
-            json.dumps(alert.agencies),
-            int(alert.confidence),
-            int(alert.health_present),
-            int(alert.police_present),
-            alert.surviving_person_id,
-            alert.rule_version,
-            int(alert.raised_at),
-            b"".join(m.alias + m.encapsulation + m.sealed for m in alert.members),
-        ),
-    )
-    start = 0
-    for position, member in enumerate(alert.members):
-        sizes = (len(member.alias), len(member.encapsulation), len(member.sealed))
-        numbers = (int(member.observed_day), int(member.epoch), start, *sizes)
-        named = (int(member.record), member.agency, member.sector)
-        writer.execute(SQL["add_member"], (alert.sequence, position, *named, *numbers))
-        start += sum(sizes)
+def write_alerts(writer: apsw.Connection, alerts: Sequence[Alert]) -> None:
+    """Append alerts. `ValueError` if an alert_id is repeated."""
+    try:
+        writer.executemany(SQL["add_alert"], map(_row_of, alerts))
+    except apsw.ConstraintError as error:
+        raise ValueError("an alert_id stands in the log already") from error
 
 
-def erase_members(writer: apsw.Connection, record: int) -> None:
-    """Overwrite and forget a record's part in every alert."""
-    spans: list[tuple[Any, ...]] = writer.execute(SQL["member_spans"], (record,)).fetchall()
-    for sequence, start, size in spans:
-        with writer.blob_open("main", "alert", "secrets", sequence, True) as blob:
-            blob.seek(start)
-            blob.write(bytes(size))
-    writer.execute(SQL["drop_members"], (record,))
+def leave_alerts(writer: apsw.Connection, lookup: Lookup, records: Collection[int]) -> None:
+    """Take records out of every alert."""
+    writer.executemany(SQL["leave_alert"], lookup.take_memberships(records))
 
 
-def write_closure(writer: apsw.Connection, closure: Closure) -> None:
+def write_closure(writer: apsw.Connection, lookup: Lookup, closure: Closure) -> None:
     """Apply a closure; `ValueError` if its case does not await one or a notice_id is repeated."""
     writer.execute(SQL["forget_person"], (closure.case_id,))
     if writer.changes() != 1:
         raise ValueError("a closure names a case that does not await it")
     writer.execute(SQL["drop_decisions"], (closure.case_id,))
-    sequences = writer.execute(SQL["alerts_of_person"], (closure.person_id,)).fetchall()
-    writer.executemany(SQL["purge_members"], sequences)
-    writer.executemany(SQL["purge_alert"], sequences)
+    sequences, merges = _alerts_of(writer, lookup, closure.person_id)
+    writer.executemany(SQL["end_merge"], [(sequence,) for sequence in merges])
+    writer.executemany(SQL["unpark_purged"], [(sequence,) for sequence in sequences])
+    writer.executemany(SQL["purge_alert"], [(sequence,) for sequence in sequences])
+    lookup.take_alerts(sequences, merges)
+    leave_alerts(writer, lookup, [int(closed.record) for closed in closure.records])
     for record, day, frame_id in closure.records:
-        erase_members(writer, int(record))
         writer.execute(SQL["set_closure"], (int(record), int(day), int(frame_id)))
     try:
         for notice in closure.notices:
@@ -79,53 +64,116 @@ def write_closure(writer: apsw.Connection, closure: Closure) -> None:
         raise ValueError("a notice_id is in use already") from error
 
 
+def _alerts_of(reader: apsw.Connection, lookup: Lookup, person_id: bytes) -> tuple[list[int], list[int]]:
+    """Sequences of a person's alerts, with those of persons whose last alert says that they were merged into it; and of
+    alerts about others that were merged into one of these, once."""
+
+    def of(person_id: bytes) -> list[int]:
+        return [n for n in lookup.alerts_of(person_id) if reader.execute(SQL["alert_person"], (n,)).get[0] == person_id]
+
+    found: dict[bytes, list[int]] = {}
+    merges: list[int] = []
+    named = [person_id]
+    while named:
+        name = named.pop()
+        found[name] = of(name)
+        for sequence in lookup.merges_into(name):
+            merged, survivor = reader.execute(SQL["alert_person"], (sequence,)).get
+            if survivor == name and of(merged)[-1] == sequence:
+                named += [] if merged in found else [merged]
+            elif survivor == name:
+                merges.append(sequence)
+    purged = {sequence for sequences in found.values() for sequence in sequences}
+    return sorted(purged), [sequence for sequence in merges if sequence not in purged]
+
+
+def set_parked(writer: apsw.Connection, consumer: str, sequence: int, parked: bool) -> None:
+    """Put an alert aside, or take it back. `NotFoundError` if there is none to put aside."""
+    where = (consumer, min(sequence, MOST))
+    writer.execute(SQL["park"] if parked else SQL["unpark"], where)
+    if parked and not writer.execute(SQL["is_parked"], where).get:
+        raise NotFoundError("there is no such alert")
+
+
 def read_case(reader: apsw.Connection, case_id: bytes) -> Case:
     """One case. `NotFoundError`."""
     row = reader.execute(SQL["case"], (case_id,)).get
     if row is None:
         raise NotFoundError("there is no such case")
-    person_id, opened_at, closed_at, decisions = row
+    person_id, opened_at, closed_at, reviewed_day, escalated, decisions = row
     agencies: list[tuple[Any, ...]] = reader.execute(SQL["awaiting_removal"], (case_id,)).fetchall()
     awaiting = tuple(agency for (agency,) in agencies)
     state = state_of(person_id, decisions, bool(awaiting), closed_at)
-    return Case(case_id, state, person_id, decisions, awaiting, opened_at, closed_at)
+    return Case(case_id, state, person_id, decisions, awaiting, opened_at, closed_at, reviewed_day, bool(escalated))
 
 
-def read_alerts(reader: apsw.Connection, sequence: int, limit: int) -> list[Alert]:
-    """At most `limit` alerts after a sequence, in order."""
-    rows = reader.execute(SQL["alerts_after"], (min(sequence, MOST), max(limit, 0))).fetchall()
-    return [_alert_of(row, reader.execute(SQL["members"], row[:1]).fetchall()) for row in rows]
+def read_links(reader: apsw.Connection) -> Links:
+    """All links by left and right; of several of one pair the last."""
+    table = np.fromiter(reader.execute(SQL["links"]), _LINK)
+    table = table[np.lexsort((table["right"], table["left"]))]  # which keeps the order of those of one pair
+    left, right = np.ascontiguousarray(table["left"]), np.ascontiguousarray(table["right"])
+    last = np.ones(len(table), np.bool_)
+    last[:-1] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
+    return Links(left[last], right[last], table["weight"][last])
 
 
-def _alert_of(row: Sequence[Any], members: list[tuple[Any, ...]]) -> Alert:
-    sequence, alert_id, kind, person_id, agencies, confidence, health, police, surviving, rule, raised_at, secrets = row
+def read_alerts(reader: apsw.Connection, sequence: int, limit: int, parked_by: str | None = None) -> list[Alert]:
+    """At most `limit` alerts after a sequence, in order; with `parked_by`, only those a consumer put aside."""
+    page = (min(sequence, MOST), max(limit, 0))
+    if parked_by is None:
+        return [_alert_of(row) for row in reader.execute(SQL["alerts_after"], page)]
+    return [_alert_of(row) for row in reader.execute(SQL["parked_after"], (parked_by, *page))]
+
+
+def telling_of(row: Sequence[Any]) -> Telling:
+    """What an alert told, from the columns of `tellings_after`."""
+    _, kind, person_id, agencies, surviving, raised_at = row
+    return Telling(_KINDS[kind], person_id, _agencies_of(agencies), surviving, raised_at)
+
+
+def _alert_of(row: Sequence[Any]) -> Alert:
+    sequence, alert_id, kind, person_id, agencies, members, confidence, health, police, *rest = row
+    surviving, rule, raised_at, backfill = rest
     return Alert(
         sequence=sequence,
         alert_id=alert_id,
-        kind=AlertKind(kind),
+        kind=_KINDS[kind],
         person_id=person_id,
-        agencies=tuple(json.loads(agencies)),
-        members=tuple(_member_of(member, secrets) for member in members),
+        agencies=_agencies_of(agencies),
+        members=tuple(map(AlertMember._make, json.loads(members))),
         confidence=ConfidenceBand(confidence),
         health_present=bool(health),
         police_present=bool(police),
         surviving_person_id=surviving,
         rule_version=rule,
         raised_at=raised_at,
+        backfill=bool(backfill),
     )
 
 
-def _member_of(row: Sequence[Any], secrets: bytes) -> AlertMember:
-    record, agency, sector, observed_day, epoch, start, alias_size, encapsulation_size, sealed_size = row
-    encapsulation_start = start + alias_size
-    sealed_start = encapsulation_start + encapsulation_size
-    return AlertMember(
-        record=record,
-        agency=agency,
-        sector=sector,
-        alias=secrets[start:encapsulation_start],
-        encapsulation=secrets[encapsulation_start:sealed_start],
-        sealed=secrets[sealed_start : sealed_start + sealed_size],
-        observed_day=observed_day,
-        epoch=epoch,
+def _row_of(alert: Alert) -> tuple[Any, ...]:
+    return (
+        int(alert.sequence),
+        alert.alert_id,
+        int(alert.kind),
+        alert.person_id,
+        _json(alert.agencies),
+        "[" + ",".join([f"[{record:d},{_json(agency)},{day:d}]" for record, agency, day in alert.members]) + "]",
+        int(alert.confidence),
+        int(alert.health_present),
+        int(alert.police_present),
+        alert.surviving_person_id,
+        alert.rule_version,
+        int(alert.raised_at),
+        int(alert.backfill),
     )
+
+
+@lru_cache(_KEPT)
+def _json(names: str | tuple[str, ...]) -> str:
+    return json.dumps(names)
+
+
+@lru_cache(_KEPT)
+def _agencies_of(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))

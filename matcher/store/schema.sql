@@ -4,7 +4,9 @@ CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     database_id BLOB NOT NULL CHECK (length(database_id) = 16),
     matched_through INTEGER NOT NULL,
-    next_record INTEGER NOT NULL
+    next_record INTEGER NOT NULL,
+    today INTEGER NOT NULL DEFAULT 0,
+    transactions INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE binding (
@@ -40,7 +42,8 @@ CREATE TABLE frame (
     epoch INTEGER NOT NULL,
     committed_at INTEGER NOT NULL,
     guard BLOB NOT NULL,
-    payload BLOB NOT NULL
+    payload BLOB NOT NULL,
+    backfill INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- `numbers`: 64-bit little endian integers.
@@ -49,14 +52,13 @@ CREATE TABLE numbering (
     numbers BLOB NOT NULL
 ) STRICT;
 
+-- Without any index: `lookup.py` says why. Of several links of one pair the last counts.
 CREATE TABLE link (
+    id INTEGER PRIMARY KEY,
     "left" INTEGER NOT NULL,
     "right" INTEGER NOT NULL CHECK ("left" < "right"),
-    weight REAL NOT NULL,
-    PRIMARY KEY ("left", "right")
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX link_right ON link ("right");
+    weight REAL NOT NULL
+) STRICT;
 
 CREATE TABLE answer (
     "left" INTEGER NOT NULL,
@@ -69,49 +71,34 @@ CREATE TABLE answer (
 
 CREATE INDEX answer_right ON answer ("right");
 
--- `secrets`: alias, encapsulation and sealed reference of each member, end to end. Kind 0 is a purged alert: its row stays,
--- empty, so that sequences have no gaps.
+-- What is secret about a member stands in its record's frame alone. Kind 0 is a purged alert: its row stays, empty, so that
+-- sequences have no gaps.
 CREATE TABLE alert (
     sequence INTEGER PRIMARY KEY,
     alert_id BLOB NOT NULL UNIQUE,
     kind INTEGER NOT NULL,
     person_id BLOB NOT NULL,
     agencies TEXT NOT NULL, -- a JSON array
+    members TEXT NOT NULL, -- a JSON array of [record, agency, observed day], in order
     confidence INTEGER NOT NULL,
     health_present INTEGER NOT NULL,
     police_present INTEGER NOT NULL,
     surviving_person_id BLOB NOT NULL,
     rule_version TEXT NOT NULL,
     raised_at INTEGER NOT NULL,
-    guard BLOB NOT NULL,
-    secrets BLOB NOT NULL
+    backfill INTEGER NOT NULL
 ) STRICT;
-
--- `start` and the three sizes say where the member's bytes stand in its alert's `secrets`.
-CREATE TABLE alert_member (
-    sequence INTEGER NOT NULL REFERENCES alert,
-    position INTEGER NOT NULL,
-    record INTEGER NOT NULL,
-    agency TEXT NOT NULL,
-    sector TEXT NOT NULL,
-    observed_day INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    alias_size INTEGER NOT NULL,
-    encapsulation_size INTEGER NOT NULL,
-    sealed_size INTEGER NOT NULL,
-    PRIMARY KEY (sequence, position)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX alert_member_record ON alert_member (record);
-
-CREATE INDEX alert_person ON alert (person_id);
-
-CREATE INDEX alert_survivor ON alert (surviving_person_id) WHERE surviving_person_id <> x'';
 
 CREATE TABLE consumer (
     consumer TEXT PRIMARY KEY,
     mark INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Alerts that a consumer could not handle and put aside.
+CREATE TABLE parked (
+    consumer TEXT NOT NULL,
+    sequence INTEGER NOT NULL REFERENCES alert,
+    PRIMARY KEY (consumer, sequence)
 ) STRICT, WITHOUT ROWID;
 
 -- `person_id` is empty once matching has applied the closure; `closed_at` is 0 while the case is open.
@@ -119,7 +106,9 @@ CREATE TABLE "case" (
     case_id BLOB PRIMARY KEY,
     person_id BLOB NOT NULL,
     opened_at INTEGER NOT NULL,
-    closed_at INTEGER NOT NULL
+    closed_at INTEGER NOT NULL,
+    reviewed_day INTEGER NOT NULL DEFAULT 0,
+    escalated INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX case_person ON "case" (person_id);
@@ -151,3 +140,12 @@ CREATE TABLE closure (
     day INTEGER NOT NULL,
     frame_id INTEGER NOT NULL
 ) STRICT;
+
+-- Days on which a record's person was met, other than the observed day in the record's frame.
+CREATE TABLE contact (
+    record INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    PRIMARY KEY (record, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX contact_day ON contact (day);

@@ -2,10 +2,9 @@
 
 import logging
 import os
-import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,54 +23,61 @@ from matcher.model import (
     NO_AGENCY_S_INPUT,
     Alert,
     Answer,
-    Case,
     ClosedRecord,
     Frame,
     FrameKind,
     Links,
     MatchOutcome,
-    RemovalNotice,
     Resolution,
 )
-from matcher.store.base import FeedState, MatchedFrame
-from matcher.store.checks import check_decision, check_outcome
-from matcher.store.connection import APPLICATION_ID, BUSY_MS, lock, make_private, open_reader, open_writer, translated
-from matcher.store.migration import migrate
-from matcher.store.outcome import write_outcome
+from matcher.store.base import FeedState, MatchedFrame, Telling
+from matcher.store.checks import check_outcome
+from matcher.store.connection import cut_log, lock, make_private, open_reader, open_writer, prepare, translated
+from matcher.store.lookup import Lookup
+from matcher.store.outcome import needs_lookup, write_outcome
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import MOST, frame_of, read_alerts, read_case
+from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, telling_of
+from matcher.store.sqlite_cases import SqliteCases
+from matcher.store.sums import drop_sum, prove, write_sum
+from matcher.store.tally import Tally
 
 _log = logging.getLogger(__name__)
-_LINK = np.dtype([("left", np.int64), ("right", np.int64), ("weight", np.float32)])
-_CHECKPOINT_WAIT_MS = 50
+_TELLINGS = 10_000  # a read in hand holds up the others
 
 
-class SqliteStore:
+class SqliteStore(SqliteCases):
     """See `matcher.store.base.Store`. A second store on the same path, in any process, is refused (`StoreError`)."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the database; this reads all of it once, to prove it sound."""
+        """Open or create the database; this reads all of it, to prove it sound."""
+        self._path = path
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._descriptor = lock(path)
         self._erased_in_log = True  # of a run that was killed, perhaps
-        try:
+        self._lookup: Lookup | None = None
+        with ExitStack() as undo:
+            undo.callback(os.close, self._descriptor)
+            proved = prove(path)
+            self._tally = Tally(path)
+            undo.callback(self._tally.close)
             make_private(path)
             with translated():
-                self._writer = open_writer(path)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-        try:
-            with self._writing() as writer:
-                _prepare(writer)
+                self._writer = open_writer(path, proved=proved)
+            undo.callback(self._writer.close)
+            if proved:
+                drop_sum(path)
             with translated():
                 self._reader = open_reader(path)
+            undo.callback(self._reader.close)
+            undo.callback(
+                self._writer.config, apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1
+            )  # what is refused stays as it is
+            with self._writing() as writer:
+                prepare(writer)
+                self._tally.prove(writer.execute(SQL["transactions"]).get)
             self._database_id: bytes = self._value("database_id")
-        except BaseException:
-            self._writer.close()
-            os.close(self._descriptor)
-            raise
+            undo.pop_all()
 
     # -- identity of the database --------------------------------------------------------------------------------
 
@@ -96,6 +102,11 @@ class SqliteStore:
             try:
                 self._reader.close()
                 self._writer.close()
+                self._tally.close()
+                if not self._path.with_name(self._path.name + "-wal").exists():  # or a backup is reading
+                    write_sum(self._path)
+            except OSError as error:
+                _log.warning("the database is closed without a sum (%s)", error.strerror)
             finally:
                 os.close(descriptor)
 
@@ -106,8 +117,9 @@ class SqliteStore:
         return int(self._value("next_offset", agency, feed_id) or 0)
 
     def append(
-        self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int
-    ) -> int:
+        self, agency: str, feed_id: str, first_offset: int, count: int, epoch: int, payload: bytes, now: int,
+        backfill: bool = False,
+    ) -> int:  # fmt: skip
         """See `Store`."""
         if count < 1:
             raise ValueError("a frame holds at least one record")
@@ -117,27 +129,20 @@ class SqliteStore:
                 raise OffsetCommittedError(expected)
             if first_offset > expected:
                 raise OffsetGapError(expected)
-            writer.execute(SQL["append_frame"], (agency, FrameKind.RECORDS, epoch, now, payload))
+            writer.execute(SQL["append_frame"], (agency, FrameKind.RECORDS, epoch, now, payload, int(backfill)))
             writer.execute(SQL["set_next_offset"], (agency, feed_id, expected + count))
             writer.execute(SQL["agency_sent"], (agency, now))
         return int(expected + count)
 
     def submit(
-        self,
-        agency: str,
-        request_id: str,
-        kind: FrameKind,
-        epoch: int,
-        payload: bytes,
-        content: bytes,
-        now: int,
+        self, agency: str, request_id: str, kind: FrameKind, epoch: int, payload: bytes, content: bytes, now: int
     ) -> None:
         """See `Store`."""
         with self._writing() as writer:
             before = writer.execute(SQL["request_content"], (agency, request_id)).get
             if before is None:
                 writer.execute(SQL["add_request"], (agency, request_id, content))
-                writer.execute(SQL["append_frame"], (agency, kind, epoch, now, payload))
+                writer.execute(SQL["append_frame"], (agency, kind, epoch, now, payload, 0))
                 if kind not in NO_AGENCY_S_INPUT:
                     writer.execute(SQL["agency_sent"], (agency, now))
             elif before != content:
@@ -160,6 +165,11 @@ class SqliteStore:
         """See `Store`."""
         return int(self._value("next_record"))
 
+    @property
+    def today(self) -> int:
+        """See `Store`."""
+        return int(self._value("today"))
+
     def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
         """See `Store`."""
         return [frame_of(row) for row in self._rows("frames_after", frame_id, max(limit, 0))]
@@ -167,6 +177,11 @@ class SqliteStore:
     def commit_matching(self, outcome: MatchOutcome) -> None:
         """See `Store`."""
         erases = bool(outcome.gone or outcome.patches or outcome.emptied or outcome.closures)
+        if self._lookup is None and needs_lookup(outcome):
+            with self._reading() as reader:
+                self._lookup = Lookup(reader)
+        # should this fail, it is ahead of the tables
+        lookup, self._lookup = self._lookup, None
         with self._writing(erases) as writer:
             check_outcome(
                 outcome,
@@ -174,7 +189,8 @@ class SqliteStore:
                 writer.execute(SQL["matched_through"]).get,
                 writer.execute(SQL["last_sequence"]).get,
             )
-            write_outcome(writer, outcome)
+            write_outcome(writer, lookup, outcome)
+        self._lookup = lookup
 
     def matched_frames(self) -> Iterator[MatchedFrame]:
         """See `Store`. Frames are read one at a time, so that others can read in between."""
@@ -201,9 +217,7 @@ class SqliteStore:
     def links(self) -> Links:
         """See `Store`. Other readers wait meanwhile."""
         with self._reading() as reader:
-            table = np.fromiter(reader.execute(SQL["links"]), _LINK)
-        left, right, weight = (np.ascontiguousarray(table[name]) for name in ("left", "right", "weight"))
-        return Links(left, right, weight)
+            return read_links(reader)
 
     def answers(self) -> list[Answer]:
         """See `Store`."""
@@ -215,6 +229,10 @@ class SqliteStore:
     def closed_records(self) -> list[ClosedRecord]:
         """See `Store`."""
         return [ClosedRecord(*row) for row in self._rows("closures")]
+
+    def contacts(self, record: int) -> list[int]:
+        """See `Store`."""
+        return [day for (day,) in self._rows("contacts", record)]
 
     # -- alerts --------------------------------------------------------------------------------------------------
 
@@ -228,11 +246,17 @@ class SqliteStore:
         with self._reading() as reader:
             return read_alerts(reader, sequence, limit)
 
+    def tellings(self) -> Iterator[Telling]:
+        """See `Store`. Rows are read some thousands at a time, so that others can read in between."""
+        sequence = 0
+        while rows := self._rows("tellings_after", sequence, _TELLINGS):
+            yield from map(telling_of, rows)
+            sequence = rows[-1][0]
+
     def alert(self, alert_id: bytes) -> Alert:
         """See `Store`."""
         with self._reading() as reader:
-            sequence = reader.execute(SQL["alert_sequence"], (alert_id,)).get
-            if sequence is None:
+            if (sequence := reader.execute(SQL["alert_sequence"], (alert_id,)).get) is None:
                 raise NotFoundError("there is no such alert")
             return read_alerts(reader, sequence - 1, 1)[0]
 
@@ -249,56 +273,15 @@ class SqliteStore:
             writer.execute(SQL["set_mark"], (consumer, mark))
         return mark
 
-    # -- cases ---------------------------------------------------------------------------------------------------
-
-    def open_case(self, case_id: bytes, person_id: bytes, now: int) -> bytes:
+    def park(self, consumer: str, sequence: int, parked: bool) -> None:
         """See `Store`."""
         with self._writing() as writer:
-            # open ones come first
-            there: list[tuple[Any, ...]] = writer.execute(SQL["person_cases"], (person_id,)).fetchall()
-            if not there:
-                try:
-                    writer.execute(SQL["add_case"], (case_id, person_id, now))
-                except apsw.ConstraintError as error:
-                    raise ValueError("a case_id is in use already") from error
-                return case_id
-            found, closed_at = there[0]
-            if closed_at:
-                raise NotFoundError("the person's case is being closed")
-            return bytes(found)
+            set_parked(writer, consumer, sequence, parked)
 
-    def record_decision(self, case_id: bytes, decision_id: str, sectors: frozenset[str]) -> None:
-        """See `Store`."""
-        with self._writing() as writer:
-            check_decision(read_case(writer, case_id), sectors)
-            writer.execute(SQL["add_decision"], (case_id, decision_id))
-
-    def close_case(self, case_id: bytes, epoch: int, payload: bytes, now: int) -> None:
-        """See `Store`."""
-        with self._writing() as writer:
-            if not read_case(writer, case_id).closed_at:
-                writer.execute(SQL["set_case_closed"], (case_id, now))
-                writer.execute(SQL["append_frame"], ("", FrameKind.CLOSURE, epoch, now, payload))
-
-    def case(self, case_id: bytes) -> Case:
+    def parked_after(self, consumer: str, sequence: int, limit: int) -> list[Alert]:
         """See `Store`."""
         with self._reading() as reader:
-            return read_case(reader, case_id)
-
-    def notices_after(self, agency: str, number: int, limit: int) -> list[RemovalNotice]:
-        """See `Store`."""
-        rows = self._rows("notices_after", agency, min(number, MOST), max(limit, 0))
-        return [RemovalNotice(*row) for row in rows]
-
-    def confirm_removals(self, agency: str, notice_ids: list[bytes]) -> None:
-        """See `Store`."""
-        with self._writing(erases=True) as writer:
-            writer.executemany(SQL["confirm_notice"], [(agency, notice_id) for notice_id in notice_ids])
-
-    @property
-    def removals_unconfirmed(self) -> int:
-        """See `Store`."""
-        return int(self._value("notice_count"))
+            return read_alerts(reader, sequence, limit, parked_by=consumer)
 
     # -- operation -----------------------------------------------------------------------------------------------
 
@@ -312,27 +295,21 @@ class SqliteStore:
     def _writing(self, erases: bool = False) -> Iterator[apsw.Connection]:
         with self._write_lock, translated():
             self._writer.execute("BEGIN IMMEDIATE")
+            before, transactions = self._writer.total_changes(), 0
             try:
                 yield self._writer
+                if self._writer.total_changes() != before:
+                    transactions = self._writer.execute(SQL["count_transaction"]).get
                 self._writer.execute("COMMIT")
             except BaseException:
                 with suppress(apsw.Error):  # a full disk has rolled it back already
                     self._writer.execute("ROLLBACK")
                 raise
+            if transactions:
+                self._tally.note(transactions)
             self._erased_in_log |= erases
             if self._erased_in_log:
-                self._clear_log()
-
-    def _clear_log(self) -> None:
-        """Copy the log into the database and cut it to nothing: older copies of erased bytes stand in it."""
-        self._writer.set_busy_timeout(_CHECKPOINT_WAIT_MS)
-        try:
-            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self._erased_in_log = False
-        except apsw.Error as error:  # the transaction is durable all the same
-            _log.warning("erased bytes stay in the log until the next commit (%s)", type(error).__name__)
-        finally:
-            self._writer.set_busy_timeout(BUSY_MS)
+                self._erased_in_log = not cut_log(self._writer)
 
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:
@@ -341,7 +318,8 @@ class SqliteStore:
             try:
                 yield self._reader
             finally:
-                self._reader.execute("COMMIT")
+                if self._reader.in_transaction:  # not after a damaged page was read
+                    self._reader.execute("COMMIT")
 
     def _rows(self, query: str, *bindings: str | int) -> list[tuple[Any, ...]]:
         with self._reading() as reader:
@@ -350,10 +328,3 @@ class SqliteStore:
     def _value(self, query: str, *bindings: str | int) -> Any:
         rows = self._rows(query, *bindings)
         return rows[0][0] if rows else None
-
-
-def _prepare(writer: apsw.Connection) -> None:
-    migrate(writer)
-    writer.pragma("application_id", APPLICATION_ID)
-    if writer.execute(SQL["database_id"]).get is None:
-        writer.execute(SQL["create_state"], (secrets.token_bytes(16),))

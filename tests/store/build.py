@@ -72,9 +72,8 @@ def pairs(found: Links) -> list[tuple[int, int, float]]:
 
 
 def member(record: int, agency: str = "a") -> AlertMember:
-    """A member whose bytes follow from the record's number."""
-    octets = random.Random(record).randbytes
-    return AlertMember(record, agency, "health", octets(16), octets(80), octets(SEALED_BYTES), 19000 + record, 7)
+    """A member whose day follows from the record's number."""
+    return AlertMember(record, agency, 19000 + record)
 
 
 def alert(sequence: int, *records: int, alert_id: bytes | None = None) -> Alert:
@@ -92,6 +91,7 @@ def alert(sequence: int, *records: int, alert_id: bytes | None = None) -> Alert:
         surviving_person_id=b"",
         rule_version="1",
         raised_at=2000,
+        backfill=bool(sequence % 3),
     )
 
 
@@ -103,7 +103,8 @@ def answer(left: int, right: int, same: bool = True, expires_at: int = 0) -> Ans
 
 def notice(record: int, agency: str, number: int = 0) -> RemovalNotice:
     """A notice about a record; `number` as the store gave it."""
-    return RemovalNotice(b"notice  " + record.to_bytes(8, "big"), agency, member(record).alias, 20, number)
+    alias = random.Random(record).randbytes(16)
+    return RemovalNotice(b"notice  " + record.to_bytes(8, "big"), agency, alias, 20, number)
 
 
 def closure(case_id: bytes, person_id: bytes, frame_id: int, *records: tuple[int, str]) -> Closure:
@@ -132,16 +133,23 @@ class Everything:
         return cls(
             {
                 "through": (store.committed_through, store.matched_through, store.next_record, store.last_sequence),
+                "today": store.today,
+                "contacts": [store.contacts(record) for record in range(10)],
+                "reviews": store.reviews(),
                 "frames": store.frames_after(0, 10_000),
                 "matched": [(m.frame, m.record_numbers.tolist()) for m in store.matched_frames()],
                 "links": pairs(store.links()),
                 "answers": store.answers(),
                 "alerts": store.alerts_after(0, 10_000),
+                "tellings": list(store.tellings()),
                 "feeds": store.feed_states(),
                 "closed": store.closed_records(),
                 "notices": [store.notices_after(agency, 0, 10_000) for agency in "ab"],
                 "unconfirmed": store.removals_unconfirmed,
                 "cases": [_case(store, case_id) for case_id in cases],
+                "listed": store.cases_after(b"", 10_000),
+                "parked": [store.parked_after(consumer, 0, 10_000) for consumer in "ab"],
+                "overdue": store.removals_overdue(10),
             }
         )
 

@@ -1,17 +1,22 @@
 """Cases, removal notices and what a closure does, by both stores; and that no byte of what it purges stays on disk."""
 
 import os
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from matcher.config import SECTORS
 from matcher.errors import CaseStateError, GreenAndBlueRequiredError, NotFoundError
-from matcher.model import AlertKind, CaseState, ClosedRecord, Closure, FrameKind, MatchOutcome, RemovalNotice
+from matcher.model import AlertKind, Case, CaseState, ClosedRecord, Closure, FrameKind, MatchOutcome, RemovalNotice
 from matcher.store.base import Store
+from matcher.store.checks import check_decision
 from matcher.store.sqlite import SqliteStore
 
-from .build import Everything, alert, bytes_on_disk, closure, fill, member, notice
+from .build import Everything, alert, bytes_on_disk, closure, fill, notice
 
 BOTH = frozenset({"health", "police"})
 P, Q, R, C, D = (bytes([letter]) * 16 for letter in b"PQRCD")
@@ -37,16 +42,77 @@ def test_a_decision_needs_health_and_police_and_an_open_case(store: Store) -> No
     store.open_case(C, P, 10)
     for sectors in (set(), {"health"}, {"police", "council"}):
         with pytest.raises(GreenAndBlueRequiredError):
-            store.record_decision(C, "d", frozenset(sectors))
+            store.record_decision(C, "d", frozenset(sectors), 10)
     assert store.case(C).state is CaseState.OPEN
     for decision_id in ("d", "d", "e"):
-        store.record_decision(C, decision_id, BOTH | {"council"})
+        store.record_decision(C, decision_id, BOTH | {"council"}, 10)
     assert (store.case(C).state, store.case(C).decisions) == (CaseState.PLANNED, 2)
     with pytest.raises(NotFoundError):
-        store.record_decision(D, "d", BOTH)
+        store.record_decision(D, "d", BOTH, 10)
     store.close_case(C, 7, b"payload", 20)
     with pytest.raises(CaseStateError):
-        store.record_decision(C, "d", BOTH)
+        store.record_decision(C, "d", BOTH, 10)
+
+
+def test_a_decision_is_checked_in_the_transaction_that_writes_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SqliteStore(path)
+    store.open_case(C, P, 10)
+    closing_thread = threading.Thread(target=lambda: store.close_case(C, 7, b"payload", 20))
+
+    def check_and_let_others_try(case: Case, sectors: frozenset[str]) -> None:
+        check_decision(case, sectors)
+        closing_thread.start()
+        closing_thread.join(0.3)
+        assert closing_thread.is_alive(), "a case could be closed between the check of a decision and its writing"
+
+    monkeypatch.setattr("matcher.store.sqlite_cases.check_decision", check_and_let_others_try)
+    store.record_decision(C, "d", BOTH, 15)
+    closing_thread.join()
+    assert (store.case(C).decisions, store.case(C).closed_at, store.case(C).reviewed_day) == (1, 20, 0)
+    store.close()
+
+
+def test_no_decision_without_health_and_police_reaches_the_disk(path: Path) -> None:
+    store = SqliteStore(path)
+    store.open_case(C, P, 10)
+    for present in powerset_of(SECTORS):
+        if {"health", "police"} <= present:
+            continue
+        with pytest.raises(GreenAndBlueRequiredError):
+            store.record_decision(C, "d", present, 10**6)
+    rows = store._writer.execute("SELECT (SELECT count(*) FROM decision), reviewed_day FROM 'case'").fetchall()
+    assert rows == [(0, 0)]
+    store.close()
+
+
+def powerset_of(names: Sequence[str]) -> list[frozenset[str]]:
+    """Every set of some names."""
+    sizes = range(len(names) + 1)
+    return [frozenset(chosen) for size in sizes for chosen in combinations(names, size)]
+
+
+def test_a_review_starts_the_count_anew_and_an_escalation_ends_it(store: Store) -> None:
+    store.open_case(C, P, 3 * 86400)
+    store.open_case(D, Q, 86400)
+    assert store.reviews() == {P: 3, Q: 1}
+    escalation = replace(alert(1), kind=AlertKind.ESCALATION, person_id=P)
+    store.commit_matching(MatchOutcome(0, alerts=[escalation]))
+    assert (store.reviews(), store.case(C).escalated) == ({Q: 1}, True)
+    store.record_decision(C, "d", BOTH, 5 * 86400)
+    assert (store.reviews(), store.case(C).reviewed_day, store.case(C).escalated) == ({P: 5, Q: 1}, 5, False)
+    store.commit_matching(MatchOutcome(0, alerts=[replace(escalation, sequence=2, alert_id=bytes(16))]))
+    store.record_decision(C, "d", BOTH, 9 * 86400)  # a repeat
+    assert (store.case(C).reviewed_day, store.case(C).escalated) == (5, True)
+    store.close_case(D, 7, b"payload", 20)
+    assert store.reviews() == {}
+
+
+def test_cases_are_listed_in_order_of_name(store: Store) -> None:
+    for case_id, person_id in ((D, Q), (C, P), (R, R)):
+        store.open_case(case_id, person_id, 10)
+    assert [case.case_id for case in store.cases_after(b"", 9)] == [C, D, R]
+    assert store.cases_after(C, 1) == [store.case(D)]
+    assert store.cases_after(R, 9) == store.cases_after(b"", 0) == []
 
 
 def test_closing_commits_one_frame(store: Store) -> None:
@@ -65,7 +131,7 @@ def test_closing_commits_one_frame(store: Store) -> None:
 
 def test_a_closure_forgets_the_person_and_tracks_the_removals(store: Store) -> None:
     store.open_case(C, P, 10)
-    store.record_decision(C, "d", BOTH)
+    store.record_decision(C, "d", BOTH, 10)
     frame_id = closing(store)
     outcome = MatchOutcome(frame_id, closures=[closure(C, P, frame_id, (1, "a"), (2, "b"), (3, "a"))])
     store.commit_matching(outcome)
@@ -110,6 +176,7 @@ def test_a_closure_leaves_tombstones_and_sequences_without_gaps(store: Store) ->
     store.commit_matching(outcome)
     assert [found.sequence for found in store.alerts_after(0, 9)] == [2, 4]
     assert [found.sequence for found in store.alerts_after(0, 1)] == [2]
+    assert [told.person_id for told in store.tellings()] == [Q, R]
     assert store.alerts_after(4, 9) == []
     assert store.last_sequence == 5
     # a record of the closed person leaves the alerts of others too
@@ -194,11 +261,9 @@ def test_a_closure_that_does_not_fit_is_refused_whole(store: Store, closures: li
         store.commit_matching(MatchOutcome(frame_id, closures=[closure(C, P, frame_id)]))
 
 
-def test_no_byte_of_purged_alerts_and_confirmed_notices_stays_in_the_files(path: Path) -> None:
+def test_no_byte_of_confirmed_notices_stays_in_the_files(path: Path) -> None:
     store = SqliteStore(path)
     fill(store, 1)
-    raised = [replace(alert(n, n), person_id=Q if n % 2 else P) for n in range(1, 41)]
-    store.commit_matching(MatchOutcome(0, alerts=raised))
     store.open_case(C, P, 10)
     store.close_case(C, 7, removal := os.urandom(16), 20)
     notices = tuple(RemovalNotice(os.urandom(16), "a", os.urandom(16), 20) for _ in range(40))
@@ -207,7 +272,6 @@ def test_no_byte_of_purged_alerts_and_confirmed_notices_stays_in_the_files(path:
     disk = bytes_on_disk(path)
     assert all(each.alias in disk for each in notices)
     assert removal not in disk
-    assert [n for n in range(1, 41) if member(n).sealed[:8] in disk or member(n).alias in disk] == list(range(1, 41, 2))
     store.confirm_removals("a", [each.notice_id for each in notices[::2]])
     disk = bytes_on_disk(path)
     assert [each.alias in disk for each in notices] == [False, True] * 20

@@ -14,8 +14,9 @@ from matcher.errors import (
     RequestReusedError,
     StoreError,
 )
-from matcher.model import FrameKind, MatchOutcome, Patch
-from matcher.store.base import FeedState, Store
+from matcher.model import AlertKind, AlertMember, Contact, FrameKind, MatchOutcome, Patch
+from matcher.store import sqlite
+from matcher.store.base import FeedState, Store, Telling
 
 from .build import Everything, alert, answer, fill, links, member, pairs
 
@@ -46,6 +47,7 @@ def test_a_binding_holds_and_refuses_another_value(store: Store) -> None:
         lambda store: store.commit_matching(MatchOutcome(0)),
         lambda store: list(store.matched_frames()),
         lambda store: store.alerts_after(0, 1),
+        lambda store: list(store.tellings()),
         lambda store: store.read_payload(1, 0, 1),
         lambda store: store.links(),
     ],
@@ -207,6 +209,8 @@ def test_a_gone_record_leaves_no_link_answer_or_membership(store: Store) -> None
     first, second, third = store.alerts_after(0, 9)
     assert (first.members, first.agencies) == ((member(1), member(3)), ("a", "b"))
     assert (second.members, third.members) == ((), (member(3),))
+    store.commit_matching(MatchOutcome(0, gone=[3], alerts=[alert(4, 3, 1)]))
+    assert [each.members for each in store.alerts_after(0, 9)] == [(member(1),), (), (), (member(1),)]
 
 
 @pytest.mark.parametrize(
@@ -267,6 +271,34 @@ def test_alerts_come_in_order_without_gaps_as_they_were_raised(store: Store) -> 
         store.alert(b"no such alert id")
 
 
+def test_members_come_in_the_order_and_with_the_agencies_they_were_raised_with(store: Store) -> None:
+    members = tuple(AlertMember(record, agency, day) for record, agency, day in ((7, 'a"]', -1), (2, "é\\", 2**31)))
+    raised = replace(alert(1), members=members, agencies=('a"]', "é\\"))
+    store.commit_matching(MatchOutcome(0, alerts=[raised]))
+    assert store.alerts_after(0, 1) == [raised]
+    store.commit_matching(MatchOutcome(0, gone=[7]))
+    assert store.alerts_after(0, 1) == [replace(raised, members=members[1:])]
+
+
+def test_tellings_are_those_of_the_alerts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_TELLINGS", 2)
+    raised = [
+        replace(alert(n, n), kind=kind, surviving_person_id=bytes([n]) * 16, raised_at=n)
+        for n, kind in enumerate(AlertKind, 1)
+    ]
+    store.commit_matching(MatchOutcome(0, alerts=raised))
+    assert list(store.tellings()) == [
+        Telling(each.kind, each.person_id, each.agencies, each.surviving_person_id, each.raised_at) for each in raised
+    ]
+    assert [type(each.kind) for each in store.tellings()] == [AlertKind] * len(raised)
+
+
+def test_tellings_let_others_read_in_between(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_TELLINGS", 1)
+    store.commit_matching(MatchOutcome(0, alerts=[alert(1), alert(2), alert(3)]))
+    assert [(each.person_id[0], store.last_sequence) for each in store.tellings()] == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_a_mark_only_moves_forward_and_never_beyond_the_log(store: Store) -> None:
     store.commit_matching(MatchOutcome(0, alerts=[alert(n, n) for n in range(1, 6)]))
     assert store.mark("c") == 0
@@ -275,3 +307,24 @@ def test_a_mark_only_moves_forward_and_never_beyond_the_log(store: Store) -> Non
         with pytest.raises(AcknowledgeAheadError):
             store.acknowledge("c", beyond)
     assert (store.mark("c"), store.mark("d")) == (5, 0)
+
+
+# -- contacts and days -----------------------------------------------------------------------------------------------
+
+
+def test_contacts_are_kept_once_and_go_with_their_record_or_their_time(store: Store) -> None:
+    met = [Contact(1, 5), Contact(1, 3), Contact(1, 5), Contact(2, 4)]
+    store.commit_matching(MatchOutcome(0, today=7, contacts=met))
+    assert (store.contacts(1), store.contacts(2), store.contacts(3), store.today) == ([3, 5], [4], [], 7)
+    store.commit_matching(MatchOutcome(0, today=8, contacts=[Contact(3, 1)], contacts_from=4))
+    assert (store.contacts(1), store.contacts(3), store.today) == ([5], [], 8)
+    store.commit_matching(MatchOutcome(0, today=2, gone=[1], contacts=[Contact(1, 9)]))
+    assert (store.contacts(1), store.contacts(2), store.today) == ([], [4], 2)
+
+
+def test_a_first_load_is_told_from_other_input(store: Store) -> None:
+    store.append("a", "f", 0, 1, 7, b"x", 1, True)
+    store.append("a", "f", 1, 1, 7, b"x", 1)
+    store.submit("", "t", FrameKind.TIME, 0, b"", b"", 5)
+    assert [frame.backfill for frame in store.frames_after(0, 9)] == [True, False, False]
+    assert [state.last_committed_at for state in store.feed_states()] == [1]

@@ -14,7 +14,7 @@ from matcher.frame import Layout, pack_records
 from matcher.model import FrameKind, MatchOutcome, Patch
 from matcher.store.sqlite import SqliteStore
 
-from .build import alert, batch, bytes_on_disk, member
+from .build import batch, bytes_on_disk
 
 
 def _pieces(octets: bytes) -> list[bytes]:
@@ -40,19 +40,17 @@ def test_no_byte_of_what_is_erased_stays_in_the_files(path: Path) -> None:
     for n, payload in enumerate(payloads):
         store.append("a", "f", n * 20, 20, 7, payload, 1)
     store.submit("a", "r", FrameKind.REMOVALS, 7, removal := os.urandom(64), b"digest", 1)
-    store.commit_matching(MatchOutcome(3, alerts=[alert(1, 0, 1), alert(2, 1, 2)]))
     erased = [piece for record in (3, 19) for piece in _secrets(payloads[0], record, range(2 * record, 2 * record + 2))]
     erased += _pieces(payloads[1][24:])
-    erased += [member(1).alias[:8], member(1).sealed[-8:], member(1).encapsulation[40:48], removal[:8], removal[-8:]]
+    erased += [removal[:8], removal[-8:]]
     kept = [piece for record in (2, 18) for piece in _secrets(payloads[0], record, range(2 * record, 2 * record + 2))]
     kept += _pieces(payloads[2][24:])
-    kept += [member(0).alias[:8], member(0).sealed[-8:], member(2).sealed[-8:]]
     disk = bytes_on_disk(path)
     assert all(piece in disk for piece in erased + kept)
     patches = [
         patch for record in (3, 19) for patch in _erasure(payloads[0], 1, record, range(record * 2, record * 2 + 2))
     ]
-    store.commit_matching(MatchOutcome(4, gone=[1], patches=patches, emptied=[2, 4]))
+    store.commit_matching(MatchOutcome(4, patches=patches, emptied=[2, 4]))
     disk = bytes_on_disk(path)
     assert [piece for piece in erased if piece in disk] == []
     assert path.with_name("matcher.db-wal").stat().st_size == 0
@@ -61,7 +59,7 @@ def test_no_byte_of_what_is_erased_stays_in_the_files(path: Path) -> None:
     assert all(piece in disk for piece in kept)
 
 
-def test_small_frames_and_alerts_leave_no_copies_when_their_neighbours_go(path: Path) -> None:
+def test_small_frames_leave_no_copies_when_their_neighbours_go(path: Path) -> None:
     # rows small enough to share a page are copied when it is balanced: what `frame.guard` is for
     store = SqliteStore(path)
     generator = np.random.default_rng(5)
@@ -69,22 +67,19 @@ def test_small_frames_and_alerts_leave_no_copies_when_their_neighbours_go(path: 
     marks = [b"<%06d>" % n for n in range(600)]
     for n, mark in enumerate(marks):
         store.append("a", "f", n, 1, 7, mark * int(generator.integers(3, 400)), 1)
-    store.commit_matching(MatchOutcome(0, alerts=[alert(n + 1, n) for n in range(300)]))
     order = generator.permutation(600).tolist()
-    store.commit_matching(MatchOutcome(600, emptied=[n + 1 for n in order[:300]], gone=order[:200]))
+    store.commit_matching(MatchOutcome(600, emptied=[n + 1 for n in order[:300]]))
     sizes = {frame.frame_id: len(frame.payload) for frame in store.frames_after(0, 1000)}
     patches = [Patch(n + 1, 0, bytes(sizes[n + 1])) for n in order[300:500]]
-    store.commit_matching(MatchOutcome(600, patches=patches, gone=order[200:500]))
+    store.commit_matching(MatchOutcome(600, patches=patches))
     disk = bytes_on_disk(path)
     assert sorted({int(found) for found in re.findall(rb"<(\d{6})>", disk)}) == sorted(order[500:])
-    assert [n for n in order[:500] if n < 300 and member(n).sealed[:8] in disk] == []
-    assert all(member(n).sealed[:8] in disk for n in order[500:] if n < 300)
-    leaves = "SELECT pageno FROM dbstat WHERE name IN ('frame', 'alert') AND pagetype = 'leaf'"
+    leaves = "SELECT pageno FROM dbstat WHERE name = 'frame' AND pagetype = 'leaf'"
     pages = [number for (number,) in store._writer.execute(leaves).fetchall()]
     database = subprocess.run(["cat", path], capture_output=True, check=True).stdout
     shared = b"".join(database[4096 * (page - 1) : 4096 * page] for page in pages)
     assert len(shared) > 4096
-    assert re.findall(rb"<\d{6}>", shared) == [n for n in range(300) if member(n).sealed[:8] in shared] == []
+    assert re.findall(rb"<\d{6}>", shared) == []
     store.close()
 
 

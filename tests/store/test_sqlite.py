@@ -15,6 +15,7 @@ from matcher.errors import StoreError, StoreFullError
 from matcher.model import FrameKind, MatchOutcome, Patch
 from matcher.store.queries import QUERIES
 from matcher.store.sqlite import SqliteStore
+from matcher.store.sums import sum_path
 
 from .build import Everything, alert, answer, fill, links
 from .children import payload_of
@@ -127,7 +128,7 @@ def test_only_the_owner_may_read_the_files(path: Path) -> None:
         store = SqliteStore(path)
         fill(store)
         assert {f.name: oct(f.stat().st_mode & 0o777) for f in path.parent.iterdir()} == dict.fromkeys(
-            ("matcher.db", "matcher.db-wal", "matcher.db-shm", "matcher.db.lock"), "0o600"
+            ("matcher.db", "matcher.db-wal", "matcher.db-shm", "matcher.db.lock", "matcher.db.tally"), "0o600"
         )
         store.close()
         path.chmod(0o644)
@@ -141,7 +142,7 @@ def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
     store = SqliteStore(path)
     store.commit_matching(MatchOutcome(0, alerts=[alert(1, 1)]))
     with store._writing() as writer:
-        writer.execute("DELETE FROM alert_member")
+        writer.execute("UPDATE alert SET members = '[]'")
         assert store.alerts_after(0, 1) == [alert(1, 1)]
         writer.execute("INSERT INTO binding VALUES ('x', 'y')")
     assert store.alerts_after(0, 1)[0].members == ()
@@ -183,6 +184,7 @@ def _other_application(path: Path) -> None:
     apsw.Connection(str(path)).execute("CREATE TABLE t (x); PRAGMA application_id = 7").fetchall()
 
 
+@pytest.mark.parametrize("with_sum", [True, False])
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -195,16 +197,18 @@ def _other_application(path: Path) -> None:
     ],
 )
 def test_a_damaged_or_foreign_file_is_refused_and_left_alone(
-    path: Path, harm: Callable[[Path], None], message: str
+    path: Path, harm: Callable[[Path], None], message: str, with_sum: bool
 ) -> None:
     store = SqliteStore(path)
     fill(store, 40, records=20)
     store.commit_matching(MatchOutcome(40, links=links(*((n, n + 1, 1.0) for n in range(5000)))))
     store.close()
     harm(path)
+    if not with_sum:
+        sum_path(path).unlink()
     before = path.read_bytes()
     for _ in range(2):  # and the lock is released again
-        with pytest.raises(StoreError, match=message):
+        with pytest.raises(StoreError, match="restore a backup" if with_sum else message):
             SqliteStore(path)
     assert path.read_bytes() == before
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from matcher.errors import MatcherError
-from matcher.model import AlertKind, FrameKind, MatchOutcome, Patch
+from matcher.model import AlertKind, Contact, FrameKind, MatchOutcome, Patch
 from matcher.store.base import Store
 from matcher.store.memory import MemoryStore
 from matcher.store.sqlite import SqliteStore
@@ -60,10 +60,11 @@ class Stores(RuleBasedStateMachine):
         shift=st.sampled_from([0, 0, 0, -1, 1]),
         count=st.integers(0, 3),
         payload=_PAYLOADS,
+        backfill=st.booleans(),
     )
-    def append(self, agency: str, feed: str, shift: int, count: int, payload: bytes) -> None:
+    def append(self, agency: str, feed: str, shift: int, count: int, payload: bytes, backfill: bool) -> None:
         offset, now = max(self.memory.next_offset(agency, feed) + shift, 0), self.memory.committed_through
-        self.both(lambda store: store.append(agency, feed, offset, count, 7, payload, now))
+        self.both(lambda store: store.append(agency, feed, offset, count, 7, payload, now, backfill))
 
     @rule(
         agency=_AGENCIES,
@@ -84,6 +85,8 @@ class Stores(RuleBasedStateMachine):
         raised=st.lists(st.tuples(_SMALL, _NAMED, st.one_of(st.just(b""), _NAMED)), max_size=2),
         closed=st.lists(st.tuples(_NAMED, _NAMED, st.lists(st.tuples(_RECORDS, _AGENCIES), max_size=2)), max_size=1),
         skip=st.sampled_from([0, 0, 0, 0, 1]),
+        met=st.lists(st.builds(Contact, _RECORDS, st.integers(0, 9)), max_size=3),
+        since=st.sampled_from([None, None, 3, 7]),
     )
     def match(
         self,
@@ -96,6 +99,8 @@ class Stores(RuleBasedStateMachine):
         raised: list,
         closed: list,
         skip: int,
+        met: list[Contact],
+        since: int | None,
     ) -> None:
         through = self.memory.matched_through + step
         frames = st.lists(st.integers(1, max(through, 1)), max_size=2, unique=True)
@@ -114,12 +119,15 @@ class Stores(RuleBasedStateMachine):
                 replace(
                     alert(last + n, *records),
                     person_id=person_id,
-                    kind=AlertKind.MERGED if survivor else AlertKind.KNOWN_TO_TWO,
+                    kind=AlertKind.MERGED if survivor else AlertKind.ESCALATION,
                     surviving_person_id=survivor,
                 )
                 for n, (records, person_id, survivor) in enumerate(raised, 1)
             ],
             closures=[closure(case_id, person_id, through, *records) for case_id, person_id, records in closed],
+            today=through % 4,
+            contacts=met,
+            contacts_from=since,
         )
         self.both(lambda store: store.commit_matching(outcome))
 
@@ -127,9 +135,15 @@ class Stores(RuleBasedStateMachine):
     def open_case(self, case_id: bytes, person_id: bytes, now: int) -> None:
         self.both(lambda store: store.open_case(case_id, person_id, now))
 
-    @rule(case_id=_NAMED, decision_id=_AGENCIES, sectors=st.sets(st.sampled_from(["health", "police"])))
-    def decide(self, case_id: bytes, decision_id: str, sectors: set[str]) -> None:
-        self.both(lambda store: store.record_decision(case_id, decision_id, frozenset(sectors)))
+    @rule(
+        case_id=_NAMED,
+        decision_id=_AGENCIES,
+        sectors=st.sampled_from(["health police", "health police council", "health", ""]),
+        day=st.integers(0, 9),
+    )
+    def decide(self, case_id: bytes, decision_id: str, sectors: str, day: int) -> None:
+        present = frozenset(sectors.split())
+        self.both(lambda store: store.record_decision(case_id, decision_id, present, day * 86400 + 5))
 
     @rule(case_id=_NAMED, now=st.integers(1, 9))
     def close_case(self, case_id: bytes, now: int) -> None:
@@ -143,6 +157,11 @@ class Stores(RuleBasedStateMachine):
     def acknowledge(self, consumer: str, through: int) -> None:
         self.both(lambda store: store.acknowledge(consumer, through))
         self.both(lambda store: store.mark(consumer))
+
+    @rule(consumer=_AGENCIES, sequence=st.integers(-1, 6), parked=st.booleans(), limit=st.integers(0, 3))
+    def park(self, consumer: str, sequence: int, parked: bool, limit: int) -> None:
+        self.both(lambda store: store.park(consumer, sequence, parked))
+        self.both(lambda store: store.parked_after(consumer, sequence, limit))
 
     @rule(setting=_AGENCIES, value=_AGENCIES)
     def bind(self, setting: str, value: str) -> None:

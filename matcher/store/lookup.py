@@ -1,0 +1,109 @@
+"""Which rows speak of a record or a person, in memory.
+
+Indices of the database would say the same, but records and persons come in no order: each entry would touch another
+page, and at a million records pages of indices are most of what a commit writes. So this is made of the tables when
+first needed, and kept up to date. Cost: 24 bytes a link, 16 an alert's member, 24 an alert; a look-up reads a column.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.model import Alert, Links
+from matcher.store.queries import QUERIES as SQL
+
+_LINK = np.dtype([("id", np.int64), ("left", np.int64), ("right", np.int64)])
+_MEMBER = np.dtype([("sequence", np.int64), ("record", np.int64)])
+_PERSON = np.dtype([("sequence", np.int64), ("person", np.int64), ("survivor", np.int64)])
+_FIRST_CAPACITY = 1024
+_NOBODY = -1
+Numbers = NDArray[np.int64]
+
+
+class _Table:
+    """Rows of one type, and room to grow."""
+
+    def __init__(self, rows: Sequence[tuple[Any, ...]], dtype: np.dtype[np.void]) -> None:
+        self._rows = np.array(rows, dtype)
+        self._count = len(rows)
+
+    @property
+    def rows(self) -> NDArray[np.void]:
+        return self._rows[: self._count]
+
+    def add(self, rows: NDArray[np.void]) -> None:
+        needed = self._count + len(rows)
+        if needed > len(self._rows):
+            longer = np.empty(max(2 * needed, _FIRST_CAPACITY), self._rows.dtype)
+            longer[: self._count] = self.rows
+            self._rows = longer
+        self._rows[self._count : needed] = rows
+        self._count = needed
+
+
+class Lookup:
+    """See the module. A row that is taken out is not found again."""
+
+    def __init__(self, reader: apsw.Connection) -> None:
+        self._links = _Table(reader.execute(SQL["link_rows"]).fetchall(), _LINK)
+        persons, members = [], []
+        for sequence, person_id, survivor, listed in reader.execute(SQL["alert_rows"]):
+            persons.append((sequence, _hashed(person_id), _hashed(survivor)))
+            members += [(sequence, record) for record, _, _ in json.loads(listed)]
+        self._persons, self._members = _Table(persons, _PERSON), _Table(members, _MEMBER)
+
+    def add_links(self, first_id: int, links: Links) -> None:
+        """Links stored under ids from `first_id`."""
+        rows = np.empty(len(links), _LINK)
+        rows["id"], rows["left"], rows["right"] = np.arange(first_id, first_id + len(links)), links.left, links.right
+        self._links.add(rows)
+
+    def add_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Alerts just stored."""
+        persons = [(a.sequence, _hashed(a.person_id), _hashed(a.surviving_person_id)) for a in alerts]
+        members = [(alert.sequence, member.record) for alert in alerts for member in alert.members]
+        self._persons.add(np.array(persons, _PERSON))
+        self._members.add(np.array(members, _MEMBER))
+
+    def take_links(self, records: Collection[int]) -> list[int]:
+        """Ids of all links of some records; they are taken out."""
+        rows, wanted = self._links.rows, np.fromiter(records, np.int64)
+        found = np.isin(rows["left"], wanted) | np.isin(rows["right"], wanted)
+        rows["left"][found] = rows["right"][found] = _NOBODY
+        return list(rows["id"][found].tolist())
+
+    def take_memberships(self, records: Collection[int]) -> list[tuple[int, int]]:
+        """Sequence and record of every alert that has one of some records as a member; they are taken out."""
+        rows = self._members.rows
+        found = np.isin(rows["record"], np.fromiter(records, np.int64))
+        taken = list(zip(rows["sequence"][found].tolist(), rows["record"][found].tolist(), strict=True))
+        rows["record"][found] = _NOBODY
+        return taken
+
+    def alerts_of(self, person_id: bytes) -> list[int]:
+        """Sequences of alerts about a person or, as good as never, about another one; ascending."""
+        rows = self._persons.rows
+        return list(rows["sequence"][rows["person"] == _hashed(person_id)].tolist())
+
+    def merges_into(self, person_id: bytes) -> list[int]:
+        """Sequences of alerts that say somebody was merged into a person or, as good as never, into another one."""
+        rows = self._persons.rows
+        return list(rows["sequence"][rows["survivor"] == _hashed(person_id)].tolist())
+
+    def take_alerts(self, purged: Collection[int], ended: Collection[int]) -> None:
+        """Take out alerts that are purged, and of others, merges that ended, the survivor."""
+        wanted = np.fromiter(purged, np.int64)
+        persons, members = self._persons.rows, self._members.rows
+        found = np.isin(persons["sequence"], wanted)
+        persons["person"][found] = persons["survivor"][found] = _NOBODY
+        persons["survivor"][np.isin(persons["sequence"], np.fromiter(ended, np.int64))] = _NOBODY
+        members["record"][np.isin(members["sequence"], wanted)] = _NOBODY
+
+
+def _hashed(person_id: bytes) -> int:
+    """64 bits of a name. `_NOBODY` for no name."""
+    return hash(person_id) if person_id else _NOBODY

@@ -1,0 +1,20 @@
+"""What erasures and closures leave of an alert in the memory store."""
+
+from dataclasses import replace
+
+from matcher.model import Alert, AlertKind
+
+
+def without(alert: Alert, records: set[int]) -> Alert:
+    """The alert without some members."""
+    members = tuple(member for member in alert.members if member.record not in records)
+    return alert if len(members) == len(alert.members) else replace(alert, members=members)
+
+
+def left_by(alert: Alert, purged: set[bytes]) -> Alert | None:
+    """What is left once all about some persons is purged: nothing of their own alerts, and who was merged into one of
+    them is withdrawn."""
+    if alert.person_id in purged:
+        return None
+    merged = alert.surviving_person_id in purged
+    return replace(alert, kind=AlertKind.WITHDRAWN, surviving_person_id=b"") if merged else alert
