@@ -17,6 +17,7 @@ from rapidfuzz import fuzz, process
 from matcher.errors import ConfigError
 from matcher.scheme import SCHEMES, UK_PERSON_V1, LinkageScheme
 from matcher.scoring.decision import MATCH_PROBABILITY, POSSIBLE_PROBABILITY
+from matcher.settings import MOST_AGENCIES
 
 SECTORS = ("police", "health", "council", "social-care", "housing", "fire", "justice", "education", "voluntary")
 HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9][A-Za-z0-9_-]{0,62})*")
@@ -120,6 +121,8 @@ class _File:
             raise ConfigError(str(path), ["is not UTF-8 text"]) from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(str(path), [f"is not TOML: {error}"]) from None
+        except RecursionError:
+            raise ConfigError(str(path), ["is not TOML of this kind: too deep"]) from None
         walk = _Walk(path.absolute().parent, check_files)
         sections = {name: each for name, each in _annotations(cls).items() if isinstance(each, _Section)}
         main = _Section(cls.MAIN, cls)
@@ -214,6 +217,13 @@ class Agency(Caller):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinator(Caller):
+    """A coordinator; a `restricted` one reviews what concerns restricted records."""
+
+    restricted: Annotated[bool, _FLAG] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig(_File):
     """What the matcher needs: its own options, its TLS files, and who may call it."""
 
@@ -222,7 +232,7 @@ class ServerConfig(_File):
     key_check: Annotated[bytes, _text("[0-9A-Fa-f]{32}", "32 hex digits", bytes.fromhex)]
     tls: Annotated[TlsFiles, _Section("tls", TlsFiles)]
     agencies: Annotated[tuple[Agency, ...], _Section("agency", Agency, least=2)]
-    coordinators: Annotated[tuple[Caller, ...], _Section("coordinator", Caller, least=1)]
+    coordinators: Annotated[tuple[Coordinator, ...], _Section("coordinator", Coordinator, least=1)]
     operators: Annotated[tuple[Caller, ...], _Section("operator", Caller, least=0)]
     listen: Annotated[str, _address(0)] = "127.0.0.1:7443"
     scheme: Annotated[LinkageScheme, _SCHEME] = UK_PERSON_V1
@@ -233,7 +243,16 @@ class ServerConfig(_File):
     max_batch_records: Annotated[int, _whole(1, 8192)] = 4096
     block_cap: Annotated[int, _whole(10)] = 1000
     look_back_days: Annotated[int, _whole(1, 3650)] = 365
+    escalation_contacts: Annotated[int, _whole(2, 1000)] = 3
+    quiet_seconds: Annotated[int, _whole(0, 86400)] = 60
+    removal_days: Annotated[int, _whole(1, 3650)] = 30
+    records_per_day: Annotated[int, _whole(1)] = 5_000_000
+    megabytes_per_day: Annotated[int, _whole(1)] = 10_000
+    block_rows_per_day: Annotated[int, _whole(1)] = 500
+    streams_per_caller: Annotated[int, _whole(1, 64)] = 4
+    deny_list: Annotated[Path | None, _file] = None
     reflection: Annotated[bool, _FLAG] = False
+    metrics: Annotated[str | None, _address(0)] = None
     model: Annotated[Path | None, _file] = None
 
     @classmethod
@@ -242,6 +261,8 @@ class ServerConfig(_File):
         possible = values.get("possible_probability", POSSIBLE_PROBABILITY)
         if possible >= values.get("match_probability", MATCH_PROBABILITY):
             problems.append("[matcher] possible_probability: must be below match_probability")
+        if len(values["agencies"]) > MOST_AGENCIES:
+            problems.append(f"[[agency]]: must be {MOST_AGENCIES} at most")
         owners: dict[str, str] = {}
         for kind, field_name in (("agency", "agencies"), ("coordinator", "coordinators"), ("operator", "operators")):
             names: set[str] = set()

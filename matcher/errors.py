@@ -40,11 +40,23 @@ class ModelFileError(MatcherError):
     """Use the shipped model, or a model file made for the scheme in use and not changed since."""
 
 
+class CalibrationFileError(MatcherError):
+    """Make the file anew with `matcher calibrate`, with the scheme in use; never change it."""
+
+
+class TrainingError(MatcherError):
+    """Train again once the agencies hold more records of the same people; until then keep the model in use."""
+
+
 # -- what an agency sends ---------------------------------------------------------------------------------------
 
 
 class InputFileError(MatcherError):
     """Correct the file or the column map; `matcher validate FILE` lists what it finds."""
+
+
+class WorkerError(MatcherError):
+    """Run the command again, with fewer processes (`--jobs`) if memory ran out: nothing is lost."""
 
 
 class BatchError(MatcherError):
@@ -165,6 +177,19 @@ class UnknownCallerError(MatcherError):
     """The certificate's URI name is not in the matcher's configuration; ask the operator to add or renew it."""
 
     REASON = "ERROR_REASON_UNKNOWN_CALLER"
+
+
+class QuotaExceededError(MatcherError):
+    """Nothing of this call was stored: send it tomorrow (UTC), close a stream, or ask for a higher quota."""
+
+    REASON = "ERROR_REASON_QUOTA_EXCEEDED"
+
+    def __init__(self, quota: str, limit: int, used_up: str) -> None:
+        self.quota, self.limit = quota, limit
+        super().__init__(f"{used_up} ({quota} is {limit})")
+
+    def details(self) -> dict[str, str]:
+        return {"quota": self.quota, "limit": str(self.limit)}
 
 
 # -- what a coordinator asks ------------------------------------------------------------------------------------

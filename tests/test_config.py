@@ -213,6 +213,14 @@ def test_names_and_certificates_are_given_once(folder: Path) -> None:
     ]
 
 
+def test_there_are_as_many_agencies_as_a_set_of_them_has_bits(folder: Path) -> None:
+    more = "".join(
+        f'[[agency]]\nname = "a-{n}"\nsector = "council"\ncertificate = "spiffe://example.org/agency/a-{n}"\n'
+        for n in range(62)
+    )
+    assert problems(folder, SERVER + more) == ["[[agency]]: must be 63 at most"]
+
+
 @pytest.mark.parametrize("uri", ["https://example.org/a", "spiffe://", "spiffe://Example.org/a", "spiffe://a/b?c", "é"])
 def test_a_certificate_name_is_a_spiffe_uri(folder: Path, uri: str) -> None:
     (problem,) = problems(folder, SERVER.replace("spiffe://example.org/agency/police", uri))

@@ -5,7 +5,7 @@ Start-up matters at a prompt, so commands import what they need when they run.
 
 import click
 
-from matcher.cli import agency, coordinator, link, setup
+from matcher.cli import agency, case, coordinator, evaluate, link, setup, train
 from matcher.cli import server as server_commands
 
 main = click.Group(
@@ -19,9 +19,15 @@ for command in (
     agency.validate,
     agency.tokenise,
     agency.feed,
+    train.calibrate,
     server_commands.serve,
     server_commands.status,
+    server_commands.backup,
+    server_commands.restore,
+    train.train,
     coordinator.alerts,
+    case.cases,
     link.link,
+    evaluate.evaluate,
 ):
     main.add_command(command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from matcher.cli.common import EXISTING_FILE, FILE, Command, column_map, config_option, scheme_option
+from matcher.cli.common import EXISTING_FILE, FILE, Command, column_map, config_option, jobs_option, scheme_option
 
 if TYPE_CHECKING:
     from matcher.agency.identity import Problem
@@ -39,12 +39,14 @@ def validate(path: Path, scheme_name: str, columns: tuple[str, ...]) -> None:
 @click.argument("path", metavar="FILE", type=EXISTING_FILE)
 @config_option
 @click.option("--out", type=FILE, required=True, help="Token file to write.")
-def tokenise(path: Path, config_path: Path, out: Path) -> None:
+@jobs_option
+def tokenise(path: Path, config_path: Path, out: Path, jobs: int | None) -> None:
     """Write the tokens of a CSV or Parquet FILE to a file, for an air-gapped hand-over to `matcher feed push`."""
+    from matcher.agency.parallel import cores
     from matcher.agency.push import ClearTextSource, write_token_file
     from matcher.config import AgencyConfig
 
-    source = ClearTextSource(path, AgencyConfig.load(config_path))
+    source = ClearTextSource(path, AgencyConfig.load(config_path), jobs=jobs or cores())
     with _progress("tokenised") as progress:
         records = write_token_file(source, out, progress)
     _report(source.problems)
@@ -61,26 +63,36 @@ def feed() -> None:
 @config_option
 @click.option("--dry-run", is_flag=True, help="Tokenise and report; send nothing.")
 @click.option("--anew", is_flag=True, help="Send a clear-text FILE from the start, though it was sent before.")
-def push(path: Path, config_path: Path, dry_run: bool, anew: bool) -> None:
+@click.option("--backfill", is_flag=True, help="FILE is a first load: alerts that come of it are marked as backfill.")
+@jobs_option
+def push(path: Path, config_path: Path, dry_run: bool, anew: bool, backfill: bool, jobs: int | None) -> None:
     """Send a CSV or Parquet FILE, or a token file. A push that was interrupted resumes when it is run again."""
     from matcher.agency.client import FeedClient
-    from matcher.agency.push import ClearTextSource, TokenFileSource, is_token_file
+    from matcher.agency.parallel import cores
+    from matcher.agency.push import ClearTextSource, Source, TokenFileSource, is_token_file
     from matcher.agency.push import push as send
     from matcher.config import AgencyConfig
     from matcher.errors import InputFileError
 
     config = AgencyConfig.load(config_path)
-    source = TokenFileSource(path) if is_token_file(path) else ClearTextSource(path, config, anew=anew)
+    if is_token_file(path):
+        source: Source = TokenFileSource(path)
+    else:
+        source = ClearTextSource(path, config, anew=anew, jobs=jobs or cores())
     if source.header.agency != config.name:
         # its seals and aliases are that agency's: nobody could read the alerts
         raise InputFileError(f"{path.name}: the token file is another agency's")
     if dry_run:
-        records = sum(batch.record_count for batch in source.batches(0))
+        with _progress("tokenised") as progress:
+            records = 0
+            for batch in source.batches(0):
+                records += batch.record_count
+                progress(records)
         _report(source.problems)
         click.echo(f"{records} records would be sent as feed {source.header.feed_id}")
         return
     with FeedClient(_channel(config)) as client, _progress("committed") as progress:
-        records = send(client, source, progress)
+        records = send(client, source, progress, backfill=backfill)
     _report(source.problems)
     click.echo(f"{records} records committed")
 

@@ -1,8 +1,11 @@
 """What commands share: options, and errors shown as advice instead of a traceback."""
 
+import json
 import logging
 import sys
-import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import click
 
 from matcher.errors import ConfigError, MatcherError
 
-EXIT_REFUSED = 1
+EXIT_REFUSED, EXIT_FAILED = 1, 70
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -20,10 +23,41 @@ config_option = click.option(
 scheme_option = click.option(
     "--scheme", "scheme_name", default="uk-person-v1", show_default=True, help="Linkage scheme."
 )
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), help="Processes that tokenise a large file; by default one a core."
+)
+
+
+def linking_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of the commands that link clear-text files in one process."""
+    options = (
+        scheme_option,
+        click.option("--model", "model_path", type=EXISTING_FILE, help="Match model; the shipped one by default."),
+        click.option(
+            "--expected-population",
+            type=click.IntRange(100),
+            help="People the files may speak of. By default estimated from the tokens, without any truth.",
+        ),
+        click.option(
+            "--match-probability",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=0.5,
+            show_default=True,
+            help="Match probability from which a pair is a MATCH. The service asks for more, since its matches become "
+            "alerts.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 class Command(click.Command):
-    """A command that prints a `MatcherError` as what is wrong and what to do, and exits with 1."""
+    """A command that prints a `MatcherError` as what is wrong and what to do, and exits with 1.
+
+    Any other failure is a fault of the program: it exits with 70 and says where it was and of which kind. Its text is
+    not shown, since it might hold a value.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
@@ -35,14 +69,38 @@ class Command(click.Command):
                 click.secho(f"error: {line}", fg="red", err=True)
             click.echo(f"advice: {error.advice()}", err=True)
             sys.exit(EXIT_REFUSED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            click.echo("".join(traceback.format_tb(error.__traceback__)), err=True, nl=False)
+            click.echo(f"failed: {type(error).__name__} (its text is not shown)", err=True)
+            sys.exit(EXIT_FAILED)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message. Never a traceback: frames hold what must not be
+    logged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        said = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        return json.dumps(said)
 
 
 def log_to_stderr() -> None:
-    """Log what happens, one line each, with UTC times."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)sZ %(levelname)s %(name)s: %(message)s"
-    )
-    logging.Formatter.converter = time.gmtime
+    """Log what happens to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def hex_bytes(value: str) -> bytes:
+    """A name given as hex digits."""
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        raise click.BadParameter("must be hex digits") from None
 
 
 def column_map(pairs: tuple[str, ...]) -> dict[str, str]:

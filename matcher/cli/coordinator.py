@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.common import FILE, Command, config_option
+from matcher.cli.common import FILE, Command, config_option, hex_bytes
 
 if TYPE_CHECKING:
-    from matcher.coordinator.client import AlertClient, OpenedAlert
+    from collections.abc import Iterable
+
+    import grpc
+
+    from matcher.coordinator.client import AlertClient, OpenedAlert, OpenedMember
 
 _ANSWERS = {"same": "SAME_PERSON", "different": "DIFFERENT_PEOPLE"}
 
@@ -28,7 +32,8 @@ def alerts() -> None:
 def watch(config_path: Path, follow: bool, out: Path | None) -> None:
     """Show alerts behind this consumer's mark, with the agencies' references opened.
 
-    The mark moves when an alert was printed, or with --out when it is on disk: a restart resumes there.
+    The mark moves when an alert was printed, or with --out when it and those that came with it are on disk: a restart
+    resumes there.
     """
     with _client(config_path) as client:
         if out is None:
@@ -36,12 +41,35 @@ def watch(config_path: Path, follow: bool, out: Path | None) -> None:
                 click.echo(_text(alert))
                 client.acknowledge(alert.sequence)
             return
+        _drop_torn_line(out)
         with out.open("a") as file:
-            for alert in client.alerts(follow=follow):
-                file.write(json.dumps(_json(alert)) + "\n")
+            for alerts in client.batches(follow=follow):
+                file.writelines(json.dumps(_json(alert)) + "\n" for alert in alerts)
                 file.flush()
                 os.fsync(file.fileno())
-                client.acknowledge(alert.sequence)
+                client.acknowledge(alerts[-1].sequence)
+
+
+@alerts.command(cls=Command)
+@config_option
+@click.argument("sequence", type=click.IntRange(1))
+def park(config_path: Path, sequence: int) -> None:
+    """Put the alert with this sequence aside, to come back to it later."""
+    with _client(config_path) as client:
+        client.park(sequence)
+    click.echo("put aside")
+
+
+@alerts.command(cls=Command)
+@config_option
+@click.option("--release", "released", type=click.IntRange(1), help="Take this one from there: it is handled.")
+def parked(config_path: Path, released: int | None) -> None:
+    """Show the alerts put aside, with the agencies' references opened."""
+    with _client(config_path) as client:
+        if released is not None:
+            client.release(released)
+        for alert in client.parked():
+            click.echo(_text(alert))
 
 
 @alerts.command(cls=Command)
@@ -52,7 +80,7 @@ def explain(config_path: Path, alert_id: str) -> None:
     from matcher.v1.alert_service_pb2 import ConfidenceBand, EvidenceBand
 
     with _client(config_path) as client:
-        answer = client.explain(_hex(alert_id))
+        answer = client.explain(hex_bytes(alert_id))
     click.echo(f"person {answer.person_id.hex()}")
     for link in answer.links:
         click.echo(f"\n{link.agency_l} {link.alias_l.hex()[:8]} - {link.agency_r} {link.alias_r.hex()[:8]}")
@@ -84,6 +112,15 @@ def review(config_path: Path) -> None:
 
 @alerts.command(cls=Command)
 @config_option
+def restricted(config_path: Path) -> None:
+    """List persons known to two or more agencies that are not told of because a record of theirs is restricted."""
+    with _client(config_path) as client:
+        for person_id, members in client.restricted_persons():
+            click.echo(f"{person_id.hex()}: {_who(members)}")
+
+
+@alerts.command(cls=Command)
+@config_option
 @click.argument("possible_match_id")
 @click.argument("answer", type=click.Choice(list(_ANSWERS)))
 @click.option("--reviewer", required=True, help="Who answers; kept for the audit.")
@@ -96,8 +133,15 @@ def resolve(config_path: Path, possible_match_id: str, answer: str, reviewer: st
 
     expires_at = int(until.replace(tzinfo=UTC).timestamp()) if until else 0
     with _client(config_path) as client:
-        client.resolve(_hex(possible_match_id), Resolution[_ANSWERS[answer]], reviewer, expires_at)
+        client.resolve(hex_bytes(possible_match_id), Resolution[_ANSWERS[answer]], reviewer, expires_at)
     click.echo("answered")
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off the line that a crash left unfinished: its alert was not acknowledged, and comes again."""
+    if path.exists():
+        with path.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _client(config_path: Path) -> "AlertClient":
@@ -107,20 +151,16 @@ def _client(config_path: Path) -> "AlertClient":
     from matcher.rpc import open_channel
 
     config = CoordinatorConfig.load(config_path)
-    channel = open_channel(config.matcher, config.tls, config.server_name)
-    return AlertClient(channel, config.consumer, Opener.load(config.private_key), config.scheme)
+
+    def connect() -> "grpc.Channel":
+        return open_channel(config.matcher, config.tls, config.server_name)
+
+    return AlertClient(connect(), config.consumer, Opener.load(config.private_key), config.scheme, connect)
 
 
 def _printable(text: str) -> str:
     """What an agency wrote, safe for a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _hex(value: str) -> bytes:
-    try:
-        return bytes.fromhex(value)
-    except ValueError:
-        raise click.BadParameter("must be hex digits") from None
 
 
 def _json(opened: "OpenedAlert") -> dict[str, Any]:
@@ -135,6 +175,7 @@ def _json(opened: "OpenedAlert") -> dict[str, Any]:
         "police_present": alert.police_present,
         "surviving_person_id": alert.surviving_person_id.hex(),
         "raised_at": alert.raised_at,
+        "backfill": alert.backfill,
         "members": [
             {
                 "agency": each.member.agency,
@@ -150,13 +191,17 @@ def _json(opened: "OpenedAlert") -> dict[str, Any]:
 
 def _text(opened: "OpenedAlert") -> str:
     alert = opened.alert
-    head = f"{alert.sequence} {alert.kind.name} person {alert.person_id.hex()[:8]} alert {alert.alert_id.hex()}"
+    mark = " (backfill)" if alert.backfill else ""
+    head = f"{alert.sequence} {alert.kind.name}{mark} person {alert.person_id.hex()} alert {alert.alert_id.hex()}"
     if alert.surviving_person_id:
         return f"{head}: now person {alert.surviving_person_id.hex()[:8]}"
     if not opened.members:
         return head
-    who = "; ".join(
+    return f"{head} confidence {alert.confidence.name.lower()}: {_who(opened.members)}"
+
+
+def _who(members: "Iterable[OpenedMember]") -> str:
+    return "; ".join(
         f"{each.member.agency} {_printable(each.reference.reference) if each.reference else '(sealed to another key)'}"
-        for each in opened.members
+        for each in members
     )
-    return f"{head} confidence {alert.confidence.name.lower()}: {who}"

@@ -6,30 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from matcher.cli.common import EXISTING_FILE, FILE, Command, scheme_option
+from matcher.cli.common import EXISTING_FILE, FILE, Command, linking_options
 
 if TYPE_CHECKING:
-    from matcher.cli.linking import Linked
+    from matcher.linking import Linked
 
 
 @click.command(cls=Command)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=EXISTING_FILE)
 @click.option("--persons", type=FILE, required=True, help="CSV to write: record_ref, agency, person_id.")
 @click.option("--pairs", type=FILE, help="CSV to write: every MATCH and POSSIBLE_MATCH pair.")
-@scheme_option
-@click.option("--model", "model_path", type=EXISTING_FILE, help="Match model; the shipped one by default.")
-@click.option(
-    "--expected-population",
-    type=click.IntRange(100),
-    help="People the files may speak of. By default estimated from the tokens, without any truth.",
-)
-@click.option(
-    "--match-probability",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.7,
-    show_default=True,
-    help="Match probability from which a pair is a MATCH. The service asks for more, since its matches become alerts.",
-)
+@linking_options
 def link(
     files: tuple[Path, ...],
     persons: Path,
@@ -44,15 +31,17 @@ def link(
     Columns: record_ref, agency, forename, surname, dob, sex, postcode, address, nhs_number (generic-person-v1:
     identifier); all but the first two may be empty or missing.
     """
-    from matcher.cli.linking import link_files
+    from matcher.agency.parallel import cores
+    from matcher.linking import balanced, link_files
     from matcher.scheme import scheme_named
-    from matcher.scoring.decision import POSSIBLE_PROBABILITY, Thresholds
     from matcher.scoring.model import MatchModel
 
     scheme = scheme_named(scheme_name)
     model = MatchModel.load(model_path, scheme) if model_path else None
-    thresholds = Thresholds(match_probability, min(POSSIBLE_PROBABILITY, match_probability))
-    linked = link_files(files, scheme, model=model, expected_population=expected_population, thresholds=thresholds)
+    thresholds = balanced(match_probability)
+    linked = link_files(
+        files, scheme, model=model, expected_population=expected_population, thresholds=thresholds, jobs=cores()
+    )
     for name, problem in linked.problems:
         if problem.fatal:
             click.echo(f"{name} row {problem.row} {problem.column}: {problem.reason} (left out)", err=True)

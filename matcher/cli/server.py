@@ -1,12 +1,16 @@
-"""`matcher serve` and `matcher status`: what an operator runs."""
+"""`matcher serve`, `status`, `backup` and `restore`: what an operator runs."""
 
+import faulthandler
 import signal
+import sys
 import threading
 from pathlib import Path
 
 import click
 
-from matcher.cli.common import Command, config_option, log_to_stderr
+from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_to_stderr
+
+_SWITCH_SECONDS = 0.0005
 
 
 @click.command(cls=Command)
@@ -16,7 +20,10 @@ def serve(config_path: Path) -> None:
     from matcher.config import ServerConfig
     from matcher.service.server import Server
 
+    faulthandler.enable(file=2)  # a crash shows where each thread was, and nothing that it held
     log_to_stderr()
+    # between two compiled loops the matching thread asks for Python's lock: it shall not wait the usual 5 ms for it
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server = Server(ServerConfig.load(config_path))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -25,6 +32,31 @@ def serve(config_path: Path) -> None:
     click.echo(f"serving on {server.address}")
     stop.wait()
     server.stop()
+
+
+@click.command(cls=Command)
+@config_option
+@click.argument("out", type=FILE)
+def backup(config_path: Path, out: Path) -> None:
+    """Write a backup of the database to OUT, and its sum to OUT.sum, while the matcher serves or is stopped."""
+    from matcher.config import ServerConfig
+    from matcher.store.backup import back_up
+
+    back_up(ServerConfig.load(config_path, check_files=False).database, out)
+    click.echo(f"wrote {out} and {out.name}.sum")
+
+
+@click.command(cls=Command)
+@config_option
+@click.argument("path", metavar="BACKUP", type=EXISTING_FILE)
+def restore(config_path: Path, path: Path) -> None:
+    """Put BACKUP where the configured database is to be. The matcher must be stopped, and no database there."""
+    from matcher.config import ServerConfig
+    from matcher.store.backup import restore as put_back
+
+    database = ServerConfig.load(config_path, check_files=False).database
+    put_back(path, database)
+    click.echo(f"restored {database}; start the matcher, then have every agency push again")
 
 
 @click.command(cls=Command)

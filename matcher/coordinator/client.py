@@ -8,7 +8,7 @@ with AlertClient(channel, config.consumer, opener, scheme) as client:
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -17,14 +17,17 @@ import grpc
 
 from matcher.coordinator.opening import OpenedReference, Opener
 from matcher.errors import RemoteError, SealError
-from matcher.model import Alert, AlertMember, Resolution
+from matcher.model import Alert, Disclosure, Resolution
 from matcher.rpc import refusals
 from matcher.scheme import LinkageScheme
 from matcher.v1 import alert_service_pb2 as pb
+from matcher.v1 import case_service_pb2 as case_pb
 from matcher.v1.alert_service_pb2_grpc import AlertServiceStub
-from matcher.wire import read_alert
+from matcher.v1.case_service_pb2_grpc import CaseServiceStub
+from matcher.wire import read_alert, read_member
 
 log = logging.getLogger(__name__)
+MOST_TOGETHER = 100
 _PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 # a matcher that stops cancels the calls in hand
 _TRANSIENT = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE", "ERROR_REASON_INTERNAL"}
@@ -34,7 +37,7 @@ _TRANSIENT = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "ERROR_REASON_STORE_UNAVAI
 class OpenedMember:
     """One record of an alerted person, with what its agency wrote for the coordinator."""
 
-    member: AlertMember
+    member: Disclosure
     reference: OpenedReference | None = field(repr=False)
     """None if it does not open with this key: the agency has pinned another one."""
 
@@ -53,11 +56,21 @@ class OpenedAlert:
 
 
 class AlertClient:
-    """Calls of one coordinator's consumer over one channel. A refused call raises `RemoteError`."""
+    """Calls of one coordinator's consumer over one channel. A refused call raises `RemoteError`.
 
-    def __init__(self, channel: grpc.Channel, consumer: str, opener: Opener, scheme: LinkageScheme) -> None:
-        self._channel = channel
-        self._stub = AlertServiceStub(channel)
+    `reopen` gives the channel to go on with after a break, so that a renewed certificate takes effect.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        consumer: str,
+        opener: Opener,
+        scheme: LinkageScheme,
+        reopen: Callable[[], grpc.Channel] | None = None,
+    ) -> None:
+        self._reopen = reopen
+        self._use(channel)
         self._consumer = consumer
         self._opener = opener
         self._scheme = scheme
@@ -72,7 +85,13 @@ class AlertClient:
 
     def alerts(self, *, follow: bool = True) -> Iterator[OpenedAlert]:
         """Alerts behind the consumer's mark, in order, gapless; reconnects. Without `follow`, ends with the log."""
+        for some in self.batches(follow=follow):
+            yield from some
+
+    def batches(self, *, follow: bool = True) -> Iterator[list[OpenedAlert]]:
+        """The same in lists of what is there at a time, at most `MOST_TOGETHER`: one acknowledgement serves for all."""
         last: int | None = None
+        some: list[OpenedAlert] = []
         pause = _PAUSE
         while True:
             try:
@@ -80,11 +99,19 @@ class AlertClient:
                     pause = _PAUSE
                     if event.HasField("alert"):
                         last = event.alert.sequence
-                        yield self._open(read_alert(event.alert))
-                    elif not follow:
+                        some.append(self._open(event.alert))
+                    # the matcher sends a checkpoint when it has no more alerts to send
+                    if some and (len(some) == MOST_TOGETHER or not event.HasField("alert")):
+                        yield some
+                        some = []
+                    if not event.HasField("alert") and not follow:
                         return
             except RemoteError as error:
+                if some:
+                    yield some
+                    some = []
                 _ride_out(error)
+                self._renew()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -98,14 +125,37 @@ class AlertClient:
                     return self._stub.AcknowledgeAlerts(request).through_sequence
             except RemoteError as error:
                 _ride_out(error)
+                self._renew()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def park(self, sequence: int) -> None:
+        """Put an alert aside that cannot be handled now."""
+        with refusals():
+            self._stub.ParkAlert(pb.ParkAlertRequest(consumer=self._consumer, sequence=sequence))
+
+    def release(self, sequence: int) -> None:
+        """Say that an alert put aside is handled."""
+        with refusals():
+            self._stub.ReleaseAlert(pb.ReleaseAlertRequest(consumer=self._consumer, sequence=sequence))
+
+    def parked(self) -> Iterator[OpenedAlert]:
+        """All alerts put aside, in order."""
+        after, more = 0, True
+        while more:
+            with refusals():
+                answer = self._stub.ListParkedAlerts(
+                    pb.ListParkedAlertsRequest(consumer=self._consumer, after_sequence=after)
+                )
+            yield from (self._open(alert) for alert in answer.alerts)
+            more = answer.more
+            after = answer.alerts[-1].sequence if answer.alerts else after
 
     def page(self, after_sequence: int, size: int) -> tuple[list[OpenedAlert], bool]:
         """A page of the log, and whether there is more."""
         with refusals():
             answer = self._stub.ListAlerts(pb.ListAlertsRequest(after_sequence=after_sequence, page_size=size))
-        return [self._open(read_alert(alert)) for alert in answer.alerts], answer.more
+        return [self._open(alert) for alert in answer.alerts], answer.more
 
     def explain(self, alert_id: bytes) -> pb.ExplainAlertResponse:
         """Why the records of an alert were taken for one person."""
@@ -122,6 +172,17 @@ class AlertClient:
             more = answer.more
             after = answer.possible_matches[-1].possible_match_id if answer.possible_matches else b""
 
+    def restricted_persons(self) -> Iterator[tuple[bytes, tuple[OpenedMember, ...]]]:
+        """Persons not told of because a record of theirs is restricted: name and active records."""
+        after, more = b"", True
+        while more:
+            with refusals():
+                answer = self._stub.ListRestrictedPersons(pb.ListRestrictedPersonsRequest(after_person_id=after))
+            for person in answer.persons:
+                yield person.person_id, tuple(map(self._open_member, map(read_member, person.members)))
+            more = answer.more
+            after = answer.persons[-1].person_id if answer.persons else b""
+
     def resolve(self, possible_match_id: bytes, resolution: Resolution, reviewer: str, expires_at: int = 0) -> None:
         """Answer a possible match; `expires_at` in seconds since 1970-01-01 UTC, 0 for no end."""
         with refusals():
@@ -134,18 +195,85 @@ class AlertClient:
                 )
             )
 
+    def _use(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+        self._stub = AlertServiceStub(channel)
+
+    def _renew(self) -> None:
+        """Go on over a new channel, whose certificate may be a newer one."""
+        if self._reopen is None:
+            return
+        try:
+            channel = self._reopen()
+        except OSError as error:  # files that are just being replaced
+            log.warning("the certificate cannot be read (%s)", error.strerror)
+            return
+        self._channel.close()
+        self._use(channel)
+
     def _events(self, last: int | None) -> Iterator[pb.WatchAlertsResponse]:
         with refusals():
             yield from self._stub.WatchAlerts(pb.WatchAlertsRequest(consumer=self._consumer, after_sequence=last))
 
-    def _open(self, alert: Alert) -> OpenedAlert:
-        return OpenedAlert(alert, tuple(OpenedMember(member, self._reference(member)) for member in alert.members))
+    def _open(self, message: pb.Alert) -> OpenedAlert:
+        alert, members = read_alert(message)
+        return OpenedAlert(alert, tuple(map(self._open_member, members)))
 
-    def _reference(self, member: AlertMember) -> OpenedReference | None:
+    def _open_member(self, member: Disclosure) -> OpenedMember:
+        return OpenedMember(member, self._reference(member))
+
+    def _reference(self, member: Disclosure) -> OpenedReference | None:
         try:
             return self._opener.open(member, self._scheme.digest)
         except SealError:
             return None
+
+
+class CaseClient:
+    """Calls of a coordinator about cases over one channel. A refused call raises `RemoteError`."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+        self._stub = CaseServiceStub(channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+
+    def open(self, person_id: bytes) -> bytes:
+        """Name of the person's open case, opened if there is none."""
+        with refusals():
+            return self._stub.OpenCase(case_pb.OpenCaseRequest(person_id=person_id)).case_id
+
+    def decide(self, case_id: bytes, decision_id: str, participants: Iterable[str]) -> None:
+        """Record a decision; a repeat of (case_id, decision_id) changes nothing."""
+        request = case_pb.RecordDecisionRequest(case_id=case_id, decision_id=decision_id, participants=participants)
+        with refusals():
+            self._stub.RecordDecision(request)
+
+    def close(self, case_id: bytes) -> None:
+        """Close a case."""
+        with refusals():
+            self._stub.CloseCase(case_pb.CloseCaseRequest(case_id=case_id))
+
+    def get(self, case_id: bytes) -> case_pb.GetCaseResponse:
+        """Where a case stands."""
+        with refusals():
+            return self._stub.GetCase(case_pb.GetCaseRequest(case_id=case_id))
+
+    def cases(self) -> Iterator[case_pb.Case]:
+        """All cases, in order of name."""
+        after, more = b"", True
+        while more:
+            with refusals():
+                answer = self._stub.ListCases(case_pb.ListCasesRequest(after_case_id=after))
+            yield from answer.cases
+            more = answer.more
+            after = answer.cases[-1].case_id if answer.cases else b""
 
 
 def _ride_out(error: RemoteError) -> None:

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from matcher.errors import KeyFileError, SealError
 from matcher.keyfile import KEY_BYTES, read_key, write_public_key, write_secret
-from matcher.model import AlertMember
+from matcher.model import Disclosure
 
 PRIVATE_KEY_LABEL = "coordinator private key"
 _NONCE_BYTES = 12
+_MOST_CIPHERS = 256
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _LABEL = b"familiar-faces sealed reference v1"
 
@@ -34,31 +35,43 @@ class OpenedReference:
 class Opener:
     """Holds the coordinator's private key (32 raw bytes, X25519); its repr does not show it."""
 
-    __slots__ = ("_private_key",)
+    __slots__ = ("_ciphers", "_private_key")
 
     def __init__(self, private_key_raw: bytes) -> None:
         if len(private_key_raw) != KEY_BYTES:
             raise ValueError(f"a private key has {KEY_BYTES} bytes")
         self._private_key = X25519PrivateKey.from_private_bytes(private_key_raw)
+        self._ciphers: dict[tuple[bytes, bytes], ChaCha20Poly1305] = {}
+        """Of the batches last met, whose members come together; they open no more than the private key does."""
 
     @classmethod
     def load(cls, path: Path) -> "Opener":
         """From the private key's file; `KeyFileError` if it cannot be used."""
         return cls(read_key(path, PRIVATE_KEY_LABEL))
 
-    def open(self, member: AlertMember, scheme_digest: bytes) -> OpenedReference:
+    def open(self, member: Disclosure, scheme_digest: bytes) -> OpenedReference:
         """The member's reference and note; `SealError` if it was not sealed to this key for just this member."""
         info = b"".join(
             len(part).to_bytes(2, "big") + part
             for part in (_LABEL, scheme_digest, member.epoch.to_bytes(4, "big"), member.agency.encode())
         )
         try:
-            cipher = ChaCha20Poly1305(_SUITE.decrypt(member.encapsulation, self._private_key, info))
-            text = cipher.decrypt(member.alias[:_NONCE_BYTES], member.sealed, member.alias)
+            text = self._cipher(member.encapsulation, info).decrypt(
+                member.alias[:_NONCE_BYTES], member.sealed, member.alias
+            )
             return _parse(text)
         except (InvalidTag, ValueError, IndexError):
             # not chained: a decoding error quotes the text
             raise SealError(f"a sealed reference of {member.agency} does not open") from None
+
+    def _cipher(self, encapsulation: bytes, info: bytes) -> ChaCha20Poly1305:
+        """The cipher of one agency's batch."""
+        batch = (encapsulation, info)
+        if batch not in self._ciphers:
+            if len(self._ciphers) == _MOST_CIPHERS:
+                self._ciphers.pop(next(iter(self._ciphers)))
+            self._ciphers[batch] = ChaCha20Poly1305(_SUITE.decrypt(encapsulation, self._private_key, info))
+        return self._ciphers[batch]
 
 
 def generate_coordinator_key(private_path: Path, public_path: Path) -> None:

@@ -2,31 +2,40 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from threading import Lock
 
 import grpc
 
-from matcher.errors import AcknowledgeAheadError, ConsumerFencedError, InvalidArgumentError
+from matcher.errors import AcknowledgeAheadError, ConsumerFencedError, InvalidArgumentError, PermissionDeniedError
 from matcher.explanation import ExplainedLink, Explainer
 from matcher.frame import pack_answer
-from matcher.model import Answer, FrameKind, Resolution
-from matcher.service.feed import checked_id, checked_name
+from matcher.model import Alert, Answer, FrameKind, Resolution
+from matcher.service.feed import checked_id, checked_name, checked_page_size
+from matcher.service.identity import REFUSAL
 from matcher.service.matching import Matching
 from matcher.v1 import alert_service_pb2 as pb
 from matcher.v1.alert_service_pb2_grpc import AlertServiceServicer
-from matcher.wire import alert_message, evidence_messages
+from matcher.wire import alert_message, evidence_messages, member_message
 
 CHECKPOINT_SECONDS = 10.0
 _FENCE_SECONDS = 1.0
 _PAGE = 100
-_LARGEST_PAGE = 1000
 _MOST_REVIEWER = 64
 
 
 class AlertServicer(AlertServiceServicer):
     """See the contract."""
 
-    def __init__(self, matching: Matching, epoch: int, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        matching: Matching,
+        epoch: int,
+        sees_restricted: Callable[[grpc.ServicerContext], bool],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`sees_restricted`: whether a caller reviews what concerns restricted records."""
+        self._sees_restricted = sees_restricted
         self._matching = matching
         self._store = matching.pipeline.store
         self._explainer = Explainer(matching.pipeline)
@@ -51,8 +60,8 @@ class AlertServicer(AlertServiceServicer):
             if self._watchers[consumer] is not me:
                 raise ConsumerFencedError("a newer connection of this consumer took over")
             last = self._store.last_sequence
-            for alert in (page := self._store.alerts_after(sequence, _PAGE)):
-                yield pb.WatchAlertsResponse(alert=alert_message(alert))
+            for alert in (page := self._messages(self._store.alerts_after(sequence, _PAGE))):
+                yield pb.WatchAlertsResponse(alert=alert)
                 sequence = alert.sequence
                 quiet_since = 0.0
             if len(page) == _PAGE:
@@ -74,11 +83,29 @@ class AlertServicer(AlertServiceServicer):
             through_sequence=self._store.acknowledge(consumer, request.through_sequence)
         )
 
+    def ParkAlert(self, request: pb.ParkAlertRequest, context: grpc.ServicerContext) -> pb.ParkAlertResponse:
+        """See the contract."""
+        self._store.park(checked_name(request.consumer, "consumer"), request.sequence, parked=True)
+        return pb.ParkAlertResponse()
+
+    def ReleaseAlert(self, request: pb.ReleaseAlertRequest, context: grpc.ServicerContext) -> pb.ReleaseAlertResponse:
+        """See the contract."""
+        self._store.park(checked_name(request.consumer, "consumer"), request.sequence, parked=False)
+        return pb.ReleaseAlertResponse()
+
+    def ListParkedAlerts(
+        self, request: pb.ListParkedAlertsRequest, context: grpc.ServicerContext
+    ) -> pb.ListParkedAlertsResponse:
+        """See the contract."""
+        size, consumer = checked_page_size(request.page_size), checked_name(request.consumer, "consumer")
+        alerts = self._store.parked_after(consumer, request.after_sequence, size + 1)
+        return pb.ListParkedAlertsResponse(alerts=self._messages(alerts[:size]), more=len(alerts) > size)
+
     def ListAlerts(self, request: pb.ListAlertsRequest, context: grpc.ServicerContext) -> pb.ListAlertsResponse:
         """See the contract."""
-        size = _page_size(request.page_size)
+        size = checked_page_size(request.page_size)
         alerts = self._store.alerts_after(request.after_sequence, size + 1)
-        return pb.ListAlertsResponse(alerts=map(alert_message, alerts[:size]), more=len(alerts) > size)
+        return pb.ListAlertsResponse(alerts=self._messages(alerts[:size]), more=len(alerts) > size)
 
     def ExplainAlert(self, request: pb.ExplainAlertRequest, context: grpc.ServicerContext) -> pb.ExplainAlertResponse:
         """See the contract."""
@@ -89,8 +116,10 @@ class AlertServicer(AlertServiceServicer):
         self, request: pb.ListPossibleMatchesRequest, context: grpc.ServicerContext
     ) -> pb.ListPossibleMatchesResponse:
         """See the contract."""
-        size = _page_size(request.page_size)
-        found = self._explainer.possible_matches(request.after_possible_match_id, size + 1)
+        size = checked_page_size(request.page_size)
+        found = self._explainer.possible_matches(
+            request.after_possible_match_id, size + 1, self._sees_restricted(context)
+        )
         return pb.ListPossibleMatchesResponse(
             possible_matches=[
                 pb.PossibleMatch(
@@ -100,6 +129,22 @@ class AlertServicer(AlertServiceServicer):
                     evidence=evidence_messages(match.evidence),
                 )
                 for match in found[:size]
+            ],
+            more=len(found) > size,
+        )
+
+    def ListRestrictedPersons(
+        self, request: pb.ListRestrictedPersonsRequest, context: grpc.ServicerContext
+    ) -> pb.ListRestrictedPersonsResponse:
+        """See the contract."""
+        if not self._sees_restricted(context):
+            raise PermissionDeniedError(REFUSAL)
+        size = checked_page_size(request.page_size)
+        found = self._explainer.restricted_persons(request.after_person_id, size + 1)
+        return pb.ListRestrictedPersonsResponse(
+            persons=[
+                pb.RestrictedPerson(person_id=each.person_id, members=map(member_message, each.members))
+                for each in found[:size]
             ],
             more=len(found) > size,
         )
@@ -116,7 +161,7 @@ class AlertServicer(AlertServiceServicer):
             raise InvalidArgumentError("reviewer", f"must have 1 to {_MOST_REVIEWER} characters")
         if request.expires_at and request.expires_at <= now:
             raise InvalidArgumentError("expires_at", "must lie in the future, or be 0")
-        left, right = self._explainer.pair(possible_match_id)
+        left, right = self._explainer.pair(possible_match_id, self._sees_restricted(context))
         answer = Answer(left, right, Resolution(request.resolution), request.reviewer, request.expires_at)
         payload = pack_answer(answer)
         # the log's order of answers is what counts, so each is a frame of its own under a name never used again
@@ -125,11 +170,11 @@ class AlertServicer(AlertServiceServicer):
         self._matching.committed()
         return pb.ResolvePossibleMatchResponse()
 
-
-def _page_size(size: int) -> int:
-    if size > _LARGEST_PAGE:
-        raise InvalidArgumentError("page_size", f"must be at most {_LARGEST_PAGE}")
-    return size or _PAGE
+    def _messages(self, alerts: list[Alert]) -> list[pb.Alert]:
+        """Alerts with what their members hold, a page at a time, since matching waits meanwhile."""
+        pages = (alerts[start : start + _PAGE] for start in range(0, len(alerts), _PAGE))
+        disclosed = chain.from_iterable(map(self._matching.pipeline.disclosures, pages))
+        return list(map(alert_message, alerts, disclosed))
 
 
 def _link_message(link: ExplainedLink) -> pb.ExplainedLink:

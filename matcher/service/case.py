@@ -9,8 +9,8 @@ import grpc
 from matcher.config import ServerConfig
 from matcher.errors import InvalidArgumentError, NotFoundError
 from matcher.frame import pack_closure
-from matcher.model import CaseState
-from matcher.service.feed import ID_BYTES, checked_id, checked_name
+from matcher.model import DAY_SECONDS, Case, CaseState
+from matcher.service.feed import ID_BYTES, checked_id, checked_name, checked_page_size
 from matcher.service.matching import Matching
 from matcher.v1 import case_service_pb2 as pb
 from matcher.v1.case_service_pb2_grpc import CaseServiceServicer
@@ -22,6 +22,7 @@ class CaseServicer(CaseServiceServicer):
     def __init__(self, config: ServerConfig, matching: Matching, now: Callable[[], float] = time.time) -> None:
         self._sectors = {agency.name: agency.sector for agency in config.agencies}
         self._epoch = config.epoch
+        self._removal_seconds = config.removal_days * DAY_SECONDS
         self._matching = matching
         self._store = matching.pipeline.store
         self._now = now
@@ -46,7 +47,8 @@ class CaseServicer(CaseServiceServicer):
             if name not in self._sectors:
                 raise InvalidArgumentError("participants", f"number {number} is no configured agency")
         sectors = frozenset(self._sectors[name] for name in request.participants)
-        self._store.record_decision(case_id, decision_id, sectors)
+        with self._matching.pipeline.lock:  # or an ESCALATION raised about the time before could count for after it
+            self._store.record_decision(case_id, decision_id, sectors, int(self._now()))
         return pb.RecordDecisionResponse()
 
     def CloseCase(self, request: pb.CloseCaseRequest, context: grpc.ServicerContext) -> pb.CloseCaseResponse:
@@ -58,8 +60,21 @@ class CaseServicer(CaseServiceServicer):
 
     def GetCase(self, request: pb.GetCaseRequest, context: grpc.ServicerContext) -> pb.GetCaseResponse:
         """See the contract."""
-        case = self._store.case(checked_id(request.case_id, "case_id"))
+        return self._standing(self._store.case(checked_id(request.case_id, "case_id")))
+
+    def ListCases(self, request: pb.ListCasesRequest, context: grpc.ServicerContext) -> pb.ListCasesResponse:
+        """See the contract."""
+        size = checked_page_size(request.page_size)
+        after = request.after_case_id and checked_id(request.after_case_id, "after_case_id")
+        found = self._store.cases_after(after, size + 1)
+        return pb.ListCasesResponse(
+            cases=[pb.Case(case_id=case.case_id, standing=self._standing(case)) for case in found[:size]],
+            more=len(found) > size,
+        )
+
+    def _standing(self, case: Case) -> pb.GetCaseResponse:
         still_open = case.state in (CaseState.OPEN, CaseState.PLANNED)
+        overdue_at = case.closed_at + self._removal_seconds
         return pb.GetCaseResponse(
             state=pb.CaseState.ValueType(case.state),
             person_id=case.person_id if still_open else b"",
@@ -67,4 +82,7 @@ class CaseServicer(CaseServiceServicer):
             awaiting_removal=case.awaiting_removal,
             opened_at=case.opened_at,
             closed_at=case.closed_at,
+            removal_overdue=bool(case.awaiting_removal) and overdue_at < self._now(),
+            reviewed_day=case.reviewed_day,
+            escalated=case.escalated,
         )

@@ -10,10 +10,10 @@ import grpc
 from matcher.config import ServerConfig
 from matcher.errors import InvalidArgumentError
 from matcher.frame import pack_aliases, pack_records
-from matcher.model import FrameKind
-from matcher.pipeline import DAY_SECONDS
+from matcher.model import DAY_SECONDS, FrameKind
 from matcher.service.identity import Directory
 from matcher.service.matching import Matching
+from matcher.service.quotas import Quotas
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.feed_service_pb2_grpc import FeedServiceServicer
 from matcher.wire import Limits, read_aliases, read_batch, read_days, scheme_message
@@ -22,6 +22,7 @@ ID_BYTES = 16
 MOST_CONFIRMED = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PAGE = 100
+_LARGEST_PAGE = 1000
 _NOTICE_SECONDS = 1.0
 
 
@@ -39,6 +40,13 @@ def checked_id(value: bytes, field: str) -> bytes:
     return value
 
 
+def checked_page_size(size: int) -> int:
+    """How much a client asks for at most, 0 for the usual; `InvalidArgumentError` if it is too much."""
+    if size > _LARGEST_PAGE:
+        raise InvalidArgumentError("page_size", f"must be at most {_LARGEST_PAGE}")
+    return size or _PAGE
+
+
 class FeedServicer(FeedServiceServicer):
     """See the contract."""
 
@@ -54,6 +62,7 @@ class FeedServicer(FeedServiceServicer):
         self._matching = matching
         self._store = matching.pipeline.store
         self._now = now
+        self._quotas = Quotas(config, now)
 
     def GetScheme(self, request: pb.GetSchemeRequest, context: grpc.ServicerContext) -> pb.GetSchemeResponse:
         """See the contract."""
@@ -77,6 +86,8 @@ class FeedServicer(FeedServiceServicer):
         for request in request_iterator:
             feed_id = checked_name(request.feed_id, "feed_id")
             batch = read_batch(request.batch, self._config.scheme, self._limits())
+            self._quotas.charge(agency, batch.record_count, request.ByteSize(), batch)
+            self._matching.wait_for_room()
             next_offset = self._store.append(
                 agency,
                 feed_id,
@@ -85,6 +96,7 @@ class FeedServicer(FeedServiceServicer):
                 batch.epoch,
                 pack_records(batch),
                 int(self._now()),
+                request.backfill,
             )
             self._matching.committed()
             yield pb.AppendRecordsResponse(next_offset=next_offset)
@@ -94,6 +106,7 @@ class FeedServicer(FeedServiceServicer):
     ) -> pb.SubmitRecordsResponse:
         """See the contract."""
         batch = read_batch(request.batch, self._config.scheme, self._limits())
+        self._quotas.charge(self._agency(context), batch.record_count, request.ByteSize(), batch)
         self._submit(context, request, FrameKind.RECORDS, pack_records(batch))
         return pb.SubmitRecordsResponse()
 
@@ -103,6 +116,7 @@ class FeedServicer(FeedServiceServicer):
         """See the contract."""
         aliases = read_aliases(request.aliases, self._limits())
         days = read_days(request.observed_days, len(aliases), self._limits())
+        self._quotas.charge(self._agency(context), len(aliases), request.ByteSize())
         self._submit(context, request, FrameKind.CONTACTS, pack_aliases(FrameKind.CONTACTS, aliases, days))
         return pb.ReportContactsResponse()
 
@@ -111,6 +125,7 @@ class FeedServicer(FeedServiceServicer):
     ) -> pb.RemoveRecordsResponse:
         """See the contract."""
         aliases = read_aliases(request.aliases, self._limits())
+        self._quotas.charge(self._agency(context), len(aliases), request.ByteSize())
         self._submit(context, request, FrameKind.REMOVALS, pack_aliases(FrameKind.REMOVALS, aliases))
         return pb.RemoveRecordsResponse()
 

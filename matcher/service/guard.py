@@ -2,19 +2,29 @@
 
 Handlers get raw bytes from gRPC and are parsed here, so that a caller without the right to a method cannot make its
 message be read.
+
+What an agency is answered leaves on a beat: matching shares a processor, a lock and a disk with the calls, so how long
+a call works would tell what matching has to do (`python -m benchmarks replies` measures it).
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
-from matcher.errors import InvalidArgumentError, MatcherError
-from matcher.service.identity import Directory
+from matcher.errors import InvalidArgumentError, MatcherError, QuotaExceededError, UnknownCallerError
+from matcher.service.identity import Caller, Directory, Role
+from matcher.service.metrics import CANCELLED, SERVED, Metrics
 from matcher.service.status import status_of
 
 log = logging.getLogger(__name__)
+BEAT_SECONDS = 0.05
+"""An agency's reply leaves so long after its request came, or twice so long, and so on: longer than a call of one
+record works and its matching goes on, erasing what it replaces included (`docs/benchmarks.md`), so that it is all
+waited out."""
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the type stubs only
 
@@ -22,8 +32,34 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the
 class Guard(grpc.ServerInterceptor):
     """See the module."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, streams_per_caller: int, metrics: Metrics) -> None:
         self._directory = directory
+        self._most_streams = streams_per_caller
+        self._metrics = metrics
+        self._streams: dict[grpc.ServicerContext, Caller] = {}
+        self._lock = Lock()
+
+    def end_denied(self) -> None:
+        """End the open streams of callers who are let in no more."""
+        for context in list(self._streams):
+            try:
+                self._directory.identify(context)
+            except UnknownCallerError:
+                log.info("ended a stream of a caller that is let in no more")
+                context.cancel()
+
+    def _hold(self, context: grpc.ServicerContext, caller: Caller) -> None:
+        """Count a stream as open until its call ends; `QuotaExceededError` if its caller has too many."""
+        with self._lock:
+            if list(self._streams.values()).count(caller) >= self._most_streams:
+                raise QuotaExceededError("streams_per_caller", self._most_streams, "too many open streams")
+            self._streams[context] = caller
+
+        def ended() -> None:
+            self._streams.pop(context, None)
+
+        if not context.add_callback(ended):  # it has ended already
+            ended()
 
     def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], _Handler], details: grpc.HandlerCallDetails
@@ -38,25 +74,30 @@ class Guard(grpc.ServerInterceptor):
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream  # type: ignore[assignment]
         )
 
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        def replies(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            """The one reply of a unary method, or all of a stream."""
+            beat = _Beat()
             try:
-                self._directory.authorise(context, method)
-                parsed = (
-                    (_parse(parse, part) for part in request) if handler.request_streaming else _parse(parse, request)
-                )
-                return call(parsed, context)
+                caller = self._directory.authorise(context, method)
+                beat.kept = caller.role is Role.AGENCY
+                if handler.request_streaming or handler.response_streaming:
+                    self._hold(context, caller)
+                parsed = _parts(parse, request, beat) if handler.request_streaming else _parse(parse, request)
+                for reply in call(parsed, context) if handler.response_streaming else (call(parsed, context),):
+                    if handler.request_streaming or not handler.response_streaming:
+                        beat.wait()
+                    yield reply
             except Exception as error:
-                _refuse(context, method, error)
+                beat.wait()
+                self._refuse(context, method, error)
+            except GeneratorExit:
+                self._metrics.count(method, CANCELLED)
+                raise
+            self._metrics.count(method, SERVED)
 
-        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            try:
-                self._directory.authorise(context, method)
-                parsed = (
-                    (_parse(parse, part) for part in request) if handler.request_streaming else _parse(parse, request)
-                )
-                yield from call(parsed, context)
-            except Exception as error:
-                _refuse(context, method, error)
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            (reply,) = replies(request, context)
+            return reply
 
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
@@ -64,7 +105,40 @@ class Guard(grpc.ServerInterceptor):
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[handler.request_streaming, handler.response_streaming]
-        return make(stream if handler.response_streaming else answer, None, handler.response_serializer)
+        return make(replies if handler.response_streaming else answer, None, handler.response_serializer)
+
+    def _refuse(self, context: grpc.ServicerContext, method: str, error: Exception) -> NoReturn:
+        reason = error.REASON if isinstance(error, MatcherError) else MatcherError.REASON
+        self._metrics.count(method, CANCELLED if isinstance(error, grpc.RpcError) else reason)
+        if isinstance(error, MatcherError):
+            log.info("refused %s: %s", method, reason)
+        elif isinstance(error, grpc.RpcError):
+            log.info("the caller of %s went away", method)
+        else:
+            # its message or frames might hold what must not be logged
+            log.error("failed %s: %s", method, type(error).__name__)
+        context.abort_with_status(status_of(error))
+        raise AssertionError("abort_with_status always raises")
+
+
+class _Beat:
+    """When the answer to the last request may leave, if the beat is `kept` for its caller."""
+
+    def __init__(self) -> None:
+        self.kept = False
+        self.began = time.monotonic()
+
+    def wait(self) -> None:
+        """Return on the next beat."""
+        if self.kept:
+            time.sleep(BEAT_SECONDS - (time.monotonic() - self.began) % BEAT_SECONDS)
+
+
+def _parts(parse: Callable[[bytes], Any], requests: Iterator[bytes], beat: _Beat) -> Iterator[Any]:
+    """A stream's requests, each with a beat of its own."""
+    for request in requests:
+        beat.began = time.monotonic()
+        yield _parse(parse, request)
 
 
 def _parse(parse: Callable[[bytes], Any], data: bytes) -> Any:
@@ -72,13 +146,3 @@ def _parse(parse: Callable[[bytes], Any], data: bytes) -> Any:
         return parse(data)
     except Exception:
         raise InvalidArgumentError("message", "cannot be read: is it of this contract's version?") from None
-
-
-def _refuse(context: grpc.ServicerContext, method: str, error: Exception) -> NoReturn:
-    if isinstance(error, MatcherError):
-        log.info("refused %s: %s", method, error.REASON)
-    else:
-        # its message or frames might hold what must not be logged
-        log.error("failed %s: %s", method, type(error).__name__)
-    context.abort_with_status(status_of(error))
-    raise AssertionError("abort_with_status always raises")

@@ -1,4 +1,4 @@
-"""The one thread that matches: wakes when a frame is committed, and wakes those who wait for alerts."""
+"""The one thread that matches: wakes when a frame is committed or time passes, and wakes those who wait for alerts."""
 
 import logging
 from collections.abc import Callable
@@ -11,6 +11,10 @@ from matcher.pipeline import Pipeline
 log = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
+_ROOM_SECONDS = 10.0
+MOST_WAITING = 8
+"""Frames that wait for matching before feeds are slowed down: well under a second's work, so that an alert is never
+later than that behind its record."""
 
 
 class Matching:
@@ -57,6 +61,16 @@ class Matching:
                 if left <= 0 or not self._changed.wait(left):
                     return
 
+    def wait_for_room(self) -> None:
+        """Slow down whoever feeds faster than matching goes: return when few frames wait. It never stops a feed: after
+        some seconds it returns all the same, as while matching cannot commit."""
+        until = monotonic() + _ROOM_SECONDS
+        with self._changed:
+            while self.pipeline.frames_waiting > MOST_WAITING and not self.stopping:
+                left = until - monotonic()
+                if left <= 0 or not self._changed.wait(left):
+                    return
+
     def pause(self, seconds: float) -> None:
         """Return when the time is over or matching stops, whatever else happens."""
         self._stopping.wait(seconds)
@@ -65,7 +79,7 @@ class Matching:
         while not self._stopping.is_set():
             self._committed.clear()
             try:
-                while not self._stopping.is_set() and self.pipeline.match_next():
+                while not self._stopping.is_set() and (self.pipeline.match_next() or self.pipeline.pass_time()):
                     self._notify()
                 self._set_working(True)
                 self._committed.wait(_IDLE_SECONDS)

@@ -1,10 +1,12 @@
 """StatusService: what an operator may call. Counts are blurred: the presence of one person cannot be read off them."""
 
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 
 import grpc
 
-from matcher.pipeline import DAY_SECONDS
+from matcher.model import DAY_SECONDS
 from matcher.service.matching import Matching
 from matcher.v1 import status_service_pb2 as pb
 from matcher.v1.status_service_pb2_grpc import StatusServiceServicer
@@ -23,11 +25,17 @@ def blurred(count: int) -> pb.BlurredCount:
 class StatusServicer(StatusServiceServicer):
     """See the contract."""
 
-    def __init__(self, matching: Matching) -> None:
+    def __init__(self, matching: Matching, removal_days: int, now: Callable[[], float] = time.time) -> None:
         self._pipeline = matching.pipeline
+        self._removal_seconds = removal_days * DAY_SECONDS
+        self._now = now
 
     def GetStatus(self, request: pb.GetStatusRequest, context: grpc.ServicerContext) -> pb.GetStatusResponse:
         """See the contract."""
+        return self.standing()
+
+    def standing(self) -> pb.GetStatusResponse:
+        """How the matcher stands."""
         pipeline, store = self._pipeline, self._pipeline.store
         with pipeline.lock:
             held = pipeline.registry.held().tolist()
@@ -37,7 +45,7 @@ class StatusServicer(StatusServiceServicer):
         held += [0] * (len(agencies) - len(held))
         return pb.GetStatusResponse(
             version=version(DISTRIBUTION),
-            frames_waiting=store.committed_through - store.matched_through,
+            frames_waiting=pipeline.frames_waiting,
             records=blurred(sum(held)),
             alerts=blurred(store.last_sequence),
             over_cap=blurred(over_cap),
@@ -46,4 +54,5 @@ class StatusServicer(StatusServiceServicer):
                 for agency, count in sorted(zip(agencies, held, strict=True))
             ],
             removals_unconfirmed=blurred(store.removals_unconfirmed),
+            removals_overdue=blurred(store.removals_overdue(int(self._now()) - self._removal_seconds)),
         )

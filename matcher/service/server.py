@@ -2,7 +2,8 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import ExitStack
+from threading import Event, Thread
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -17,10 +18,12 @@ from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
 from matcher.service.alert import AlertServicer
 from matcher.service.case import CaseServicer
+from matcher.service.credentials import DenyList, ServerCertificate
 from matcher.service.feed import FeedServicer
 from matcher.service.guard import Guard
 from matcher.service.identity import Directory
 from matcher.service.matching import Matching
+from matcher.service.metrics import Metrics, State
 from matcher.service.operation import StatusServicer
 from matcher.store.sqlite import SqliteStore
 from matcher.v1 import (
@@ -37,12 +40,23 @@ from matcher.v1 import (
 log = logging.getLogger(__name__)
 _THREADS = 64
 """Calls at a time; every open stream holds one."""
+_DOOR_SECONDS = 5.0
+"""How often the deny list is looked at."""
+_PING_MS, _PING_PATIENCE_MS, _LEAST_PING_MS = 60_000, 20_000, 10_000
 
 
 class Server:
     """The matcher. `address` is where it listens, with the port it was given."""
 
     def __init__(self, config: ServerConfig) -> None:
+        self.metrics = Metrics()
+        with ExitStack() as undo:
+            if config.metrics:
+                undo.callback(self.metrics.listen(config.metrics))
+            self._open(config)
+            self._stop_metrics = undo.pop_all()
+
+    def _open(self, config: ServerConfig) -> None:
         model = MatchModel.load(config.model, config.scheme) if config.model else MatchModel.shipped(config.scheme)
         self._store = SqliteStore(config.database)
         try:
@@ -51,10 +65,16 @@ class Server:
             scoring = (model.digest, config.expected_population, config.possible_probability)
             self._store.bind("scoring", " ".join(map(str, scoring)))
             pipeline = Pipeline(self._store, scorer_of(config, model), settings_of(config))
+            self._deny_list = DenyList(config.deny_list)
+            self._certificate = ServerCertificate(config.tls)
+            directory = Directory(config, self._deny_list)
+            self._guard = Guard(directory, config.streams_per_caller, self.metrics)
+            self._ending = Event()
+            self._doorkeeper = Thread(target=self._keep_doors, name="doorkeeper", daemon=True)
             self._health = health.HealthServicer()
             self.matching = Matching(pipeline, self._report)
             self._calls = ThreadPoolExecutor(_THREADS, "call")
-            self._server = self._build(config)
+            self._server = self._build(config, directory)
             self.address = self._listen(config)
         except BaseException:
             self._store.close()
@@ -64,38 +84,58 @@ class Server:
         """Match what is waiting, and serve."""
         self.matching.start()
         self._server.start()
+        self._doorkeeper.start()
         self._report(working=True)
         log.info("serving on %s", self.address)
 
     def stop(self, grace: float = 5.0) -> None:
         """Take no new calls, let the ones in hand end within `grace` seconds, and close the database."""
+        self.metrics.state = State.STOPPING
         self._health.enter_graceful_shutdown()
+        self._ending.set()
+        self._doorkeeper.join()
         stopped = self._server.stop(grace)
         self.matching.stop()
         stopped.wait()
         self._calls.shutdown()  # a stream whose client went away may still be ending
+        self.metrics.status = None
         self._store.close()
+        self._stop_metrics.close()
         log.info("stopped")
 
     def _report(self, working: bool) -> None:
         states = health_pb2.HealthCheckResponse
         self._health.set("", states.SERVING if working else states.NOT_SERVING)
+        self.metrics.report(working)
 
-    def _build(self, config: ServerConfig) -> grpc.Server:
-        directory = Directory(config)
+    def _keep_doors(self) -> None:
+        """Until the end: have the deny list count, for open streams too."""
+        while not self._ending.wait(_DOOR_SECONDS):
+            self._deny_list.refresh()
+            self._guard.end_denied()
+
+    def _build(self, config: ServerConfig, directory: Directory) -> grpc.Server:
         server = grpc.server(
             self._calls,
-            interceptors=[Guard(directory)],
+            interceptors=[self._guard],
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),
+                # whoever vanished without a word gives back the thread its stream holds
+                ("grpc.keepalive_time_ms", _PING_MS),
+                ("grpc.keepalive_timeout_ms", _PING_PATIENCE_MS),
+                ("grpc.http2.ping_timeout_ms", _PING_PATIENCE_MS),  # the former alone leaves it at a minute
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", _LEAST_PING_MS),  # clients ping every 30 s
             ],
         )
         feed_service_pb2_grpc.add_FeedServiceServicer_to_server(FeedServicer(config, directory, self.matching), server)
-        alert_service_pb2_grpc.add_AlertServiceServicer_to_server(AlertServicer(self.matching, config.epoch), server)
+        alerts = AlertServicer(self.matching, config.epoch, lambda context: directory.identify(context).restricted)
+        alert_service_pb2_grpc.add_AlertServiceServicer_to_server(alerts, server)
         case_service_pb2_grpc.add_CaseServiceServicer_to_server(CaseServicer(config, self.matching), server)
-        status_service_pb2_grpc.add_StatusServiceServicer_to_server(StatusServicer(self.matching), server)
+        status = StatusServicer(self.matching, config.removal_days)
+        status_service_pb2_grpc.add_StatusServiceServicer_to_server(status, server)
+        self.metrics.status = status.standing
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if config.reflection:
             contract = (feed_service_pb2, alert_service_pb2, case_service_pb2, status_service_pb2)
@@ -105,13 +145,8 @@ class Server:
 
     def _listen(self, config: ServerConfig) -> str:
         host, _, _ = config.listen.rpartition(":")
-        credentials = grpc.ssl_server_credentials(
-            [(_read(config.tls.key), _read(config.tls.certificate))],
-            root_certificates=_read(config.tls.authority),
-            require_client_auth=True,
-        )
         try:
-            port = self._server.add_secure_port(config.listen, credentials)
+            port = self._server.add_secure_port(config.listen, self._certificate.credentials())
         except RuntimeError:
             raise ConfigError("[matcher] listen", [f"{config.listen} cannot be listened on: is it in use?"]) from None
         return f"{host}:{port}"
@@ -125,8 +160,4 @@ def scorer_of(config: ServerConfig, model: MatchModel) -> Scorer:
 def settings_of(config: ServerConfig) -> Settings:
     """What a configuration says about matching."""
     agencies = tuple(AgencyInfo(agency.name, agency.sector) for agency in config.agencies)
-    return Settings(agencies, config.block_cap, config.look_back_days)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
+    return Settings(agencies, config.block_cap, config.look_back_days, config.escalation_contacts, config.quiet_seconds)

@@ -30,11 +30,13 @@ class _AlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertKind.V
     ALERT_KIND_KNOWN_TO_TWO: _AlertKind.ValueType  # 1
     """The person became known to two or more agencies: the early-intervention trigger."""
     ALERT_KIND_FURTHER_AGENCY: _AlertKind.ValueType  # 2
-    """One more agency knows the person."""
+    """One more agency knows the person, or several that came within the quiet period after the person's last alert."""
     ALERT_KIND_ESCALATION: _AlertKind.ValueType  # 3
-    """A person with an open case keeps being identified."""
+    """A person with an open case keeps being identified: contacts of two or more agencies on days after the case's last review
+    reached the configured number. Once a review: not again before the next decision is recorded.
+    """
     ALERT_KIND_NO_LONGER_IDENTIFIED: _AlertKind.ValueType  # 4
-    """Fewer than two agencies are active: closure may be proposed."""
+    """With time fewer than two agencies are active: closure may be proposed. KNOWN_TO_TWO follows if the person is met again."""
     ALERT_KIND_WITHDRAWN: _AlertKind.ValueType  # 5
     """A correction, erasure or unlinking made an earlier alert wrong."""
     ALERT_KIND_MERGED: _AlertKind.ValueType  # 6
@@ -48,11 +50,13 @@ ALERT_KIND_UNSPECIFIED: AlertKind.ValueType  # 0
 ALERT_KIND_KNOWN_TO_TWO: AlertKind.ValueType  # 1
 """The person became known to two or more agencies: the early-intervention trigger."""
 ALERT_KIND_FURTHER_AGENCY: AlertKind.ValueType  # 2
-"""One more agency knows the person."""
+"""One more agency knows the person, or several that came within the quiet period after the person's last alert."""
 ALERT_KIND_ESCALATION: AlertKind.ValueType  # 3
-"""A person with an open case keeps being identified."""
+"""A person with an open case keeps being identified: contacts of two or more agencies on days after the case's last review
+reached the configured number. Once a review: not again before the next decision is recorded.
+"""
 ALERT_KIND_NO_LONGER_IDENTIFIED: AlertKind.ValueType  # 4
-"""Fewer than two agencies are active: closure may be proposed."""
+"""With time fewer than two agencies are active: closure may be proposed. KNOWN_TO_TWO follows if the person is met again."""
 ALERT_KIND_WITHDRAWN: AlertKind.ValueType  # 5
 """A correction, erasure or unlinking made an earlier alert wrong."""
 ALERT_KIND_MERGED: AlertKind.ValueType  # 6
@@ -165,9 +169,9 @@ class AlertMember(_message.Message):
     encapsulation: _builtins.bytes
     """HPKE encapsulation that opens sealed_reference with the coordinator's private key: 80 bytes."""
     sealed_reference: _builtins.bytes
-    """The agency's own reference and note, sealed to the coordinator."""
+    """The agency's own reference and note, sealed to the coordinator, as the agency sent them last."""
     observed_day: _builtins.int
-    """Day the person was last met by the agency, days since 1970-01-01; -1 if not known."""
+    """Day the person was last met by the agency when the alert was raised, days since 1970-01-01; -1 if not known."""
     epoch: _builtins.int
     """Epoch of the linkage key the record was tokenised with; the seal is bound to it."""
     def __init__(
@@ -191,7 +195,9 @@ Global___AlertMember: _TypeAlias = AlertMember  # noqa: Y015
 
 @_typing.final
 class Alert(_message.Message):
-    """One entry of the alert log. An alert never changes once sent; a later alert withdraws or extends it."""
+    """One entry of the alert log. An alert never changes once sent, but for what its members say of themselves; a later alert
+    withdraws or extends it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -206,6 +212,7 @@ class Alert(_message.Message):
     SURVIVING_PERSON_ID_FIELD_NUMBER: _builtins.int
     RULE_VERSION_FIELD_NUMBER: _builtins.int
     RAISED_AT_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position in the log: 1, 2, 3 ... without gaps."""
     alert_id: _builtins.bytes
@@ -215,7 +222,7 @@ class Alert(_message.Message):
     person_id: _builtins.bytes
     """The person: 16 bytes, stable while its oldest record stands."""
     confidence: Global___ConfidenceBand.ValueType
-    """How sure the match is; unspecified for WITHDRAWN and MERGED."""
+    """How sure the match is; unspecified where members are empty."""
     health_present: _builtins.bool
     """A member is of sector "health"."""
     police_present: _builtins.bool
@@ -225,10 +232,16 @@ class Alert(_message.Message):
     rule_version: _builtins.str
     """Version of the rules that raised the alert."""
     raised_at: _builtins.int
-    """Time the alert was committed, seconds since 1970-01-01 UTC."""
+    """Time the alert was committed, seconds since 1970-01-01 UTC: when the matcher learnt of it. When the person was met is each
+    member's observed_day.
+    """
+    backfill: _builtins.bool
+    """Raised by an agency's first load: it tells of what was there before, not of what has just happened."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertMember]:
-        """All records of the person at that time; empty for WITHDRAWN and MERGED. Members erased since are left out on redelivery."""
+        """The person's records that were active at that time; empty for NO_LONGER_IDENTIFIED, WITHDRAWN and MERGED. Members erased
+        since, or whose agency left, are left out.
+        """
 
     def __init__(
         self,
@@ -244,10 +257,11 @@ class Alert(_message.Message):
         surviving_person_id: _builtins.bytes = ...,
         rule_version: _builtins.str = ...,
         raised_at: _builtins.int = ...,
+        backfill: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "confidence", b"confidence", "health_present", b"health_present", "kind", b"kind", "members", b"members", "person_id", b"person_id", "police_present", b"police_present", "raised_at", b"raised_at", "rule_version", b"rule_version", "sequence", b"sequence", "surviving_person_id", b"surviving_person_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "backfill", b"backfill", "confidence", b"confidence", "health_present", b"health_present", "kind", b"kind", "members", b"members", "person_id", b"person_id", "police_present", b"police_present", "raised_at", b"raised_at", "rule_version", b"rule_version", "sequence", b"sequence", "surviving_person_id", b"surviving_person_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -358,6 +372,150 @@ class AcknowledgeAlertsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcknowledgeAlertsResponse: _TypeAlias = AcknowledgeAlertsResponse  # noqa: Y015
+
+@_typing.final
+class ParkAlertRequest(_message.Message):
+    """Puts an alert aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """The consumer."""
+    sequence: _builtins.int
+    """The alert's position in the log."""
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParkAlertRequest: _TypeAlias = ParkAlertRequest  # noqa: Y015
+
+@_typing.final
+class ParkAlertResponse(_message.Message):
+    """Acknowledges that it is put aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParkAlertResponse: _TypeAlias = ParkAlertResponse  # noqa: Y015
+
+@_typing.final
+class ListParkedAlertsRequest(_message.Message):
+    """Asks for a page of the alerts put aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """The consumer."""
+    after_sequence: _builtins.int
+    """Start after this sequence; 0 for the beginning."""
+    page_size: _builtins.int
+    """Most alerts to return: 1 to 1000; 0 means 100."""
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "consumer", b"consumer", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListParkedAlertsRequest: _TypeAlias = ListParkedAlertsRequest  # noqa: Y015
+
+@_typing.final
+class ListParkedAlertsResponse(_message.Message):
+    """A page of the alerts put aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERTS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """True if more follow the last one."""
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alert]:
+        """Alerts in order of sequence."""
+
+    def __init__(
+        self,
+        *,
+        alerts: _abc.Iterable[Global___Alert] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListParkedAlertsResponse: _TypeAlias = ListParkedAlertsResponse  # noqa: Y015
+
+@_typing.final
+class ReleaseAlertRequest(_message.Message):
+    """Says that an alert put aside is handled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """The consumer."""
+    sequence: _builtins.int
+    """The alert's position in the log."""
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseAlertRequest: _TypeAlias = ReleaseAlertRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseAlertResponse(_message.Message):
+    """Acknowledges that it is put aside no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseAlertResponse: _TypeAlias = ReleaseAlertResponse  # noqa: Y015
 
 @_typing.final
 class ListAlertsRequest(_message.Message):
@@ -646,6 +804,88 @@ class ListPossibleMatchesResponse(_message.Message):
 Global___ListPossibleMatchesResponse: _TypeAlias = ListPossibleMatchesResponse  # noqa: Y015
 
 @_typing.final
+class ListRestrictedPersonsRequest(_message.Message):
+    """Asks for persons with restricted records."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    AFTER_PERSON_ID_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most to return: 1 to 1000; 0 means 100."""
+    after_person_id: _builtins.bytes
+    """Continue after this person; empty for the beginning."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        after_person_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_person_id", b"after_person_id", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRestrictedPersonsRequest: _TypeAlias = ListRestrictedPersonsRequest  # noqa: Y015
+
+@_typing.final
+class RestrictedPerson(_message.Message):
+    """A person that is not told of because a record of it is restricted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.bytes
+    """The person: 16 bytes."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertMember]:
+        """Its active records."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.bytes = ...,
+        members: _abc.Iterable[Global___AlertMember] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "person_id", b"person_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestrictedPerson: _TypeAlias = RestrictedPerson  # noqa: Y015
+
+@_typing.final
+class ListRestrictedPersonsResponse(_message.Message):
+    """A page of persons, in order of name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSONS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """True if more follow the last one."""
+    @_builtins.property
+    def persons(self) -> _containers.RepeatedCompositeFieldContainer[Global___RestrictedPerson]:
+        """The persons."""
+
+    def __init__(
+        self,
+        *,
+        persons: _abc.Iterable[Global___RestrictedPerson] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "persons", b"persons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRestrictedPersonsResponse: _TypeAlias = ListRestrictedPersonsResponse  # noqa: Y015
+
+@_typing.final
 class ResolvePossibleMatchRequest(_message.Message):
     """Answers a possible match."""
 
@@ -662,7 +902,7 @@ class ResolvePossibleMatchRequest(_message.Message):
     reviewer: _builtins.str
     """Who answered: 1 to 64 characters, kept for the audit."""
     expires_at: _builtins.int
-    """The answer holds until then, seconds since 1970-01-01 UTC; 0 for no end."""
+    """The answer expires when the first day (UTC) begins at or after this time, seconds since 1970-01-01 UTC; 0 for no end."""
     def __init__(
         self,
         *,

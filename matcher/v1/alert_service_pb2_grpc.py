@@ -46,6 +46,21 @@ class AlertServiceStub:
                 request_serializer=matcher_dot_v1_dot_alert__service__pb2.AcknowledgeAlertsRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_alert__service__pb2.AcknowledgeAlertsResponse.FromString,
                 _registered_method=True)
+        self.ParkAlert = channel.unary_unary(
+                '/matcher.v1.AlertService/ParkAlert',
+                request_serializer=matcher_dot_v1_dot_alert__service__pb2.ParkAlertRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_alert__service__pb2.ParkAlertResponse.FromString,
+                _registered_method=True)
+        self.ListParkedAlerts = channel.unary_unary(
+                '/matcher.v1.AlertService/ListParkedAlerts',
+                request_serializer=matcher_dot_v1_dot_alert__service__pb2.ListParkedAlertsRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_alert__service__pb2.ListParkedAlertsResponse.FromString,
+                _registered_method=True)
+        self.ReleaseAlert = channel.unary_unary(
+                '/matcher.v1.AlertService/ReleaseAlert',
+                request_serializer=matcher_dot_v1_dot_alert__service__pb2.ReleaseAlertRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_alert__service__pb2.ReleaseAlertResponse.FromString,
+                _registered_method=True)
         self.ListAlerts = channel.unary_unary(
                 '/matcher.v1.AlertService/ListAlerts',
                 request_serializer=matcher_dot_v1_dot_alert__service__pb2.ListAlertsRequest.SerializeToString,
@@ -60,6 +75,11 @@ class AlertServiceStub:
                 '/matcher.v1.AlertService/ListPossibleMatches',
                 request_serializer=matcher_dot_v1_dot_alert__service__pb2.ListPossibleMatchesRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_alert__service__pb2.ListPossibleMatchesResponse.FromString,
+                _registered_method=True)
+        self.ListRestrictedPersons = channel.unary_unary(
+                '/matcher.v1.AlertService/ListRestrictedPersons',
+                request_serializer=matcher_dot_v1_dot_alert__service__pb2.ListRestrictedPersonsRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_alert__service__pb2.ListRestrictedPersonsResponse.FromString,
                 _registered_method=True)
         self.ResolvePossibleMatch = channel.unary_unary(
                 '/matcher.v1.AlertService/ResolvePossibleMatch',
@@ -76,7 +96,7 @@ class AlertServiceServicer:
     def WatchAlerts(self, request, context):
         """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
         between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-        checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+        checkpoints advance beyond them; one that said that another person was merged into the case's reads WITHDRAWN. Fails with ABORTED if a newer connection of the same consumer takes over, and with
         OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,6 +111,29 @@ class AlertServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ParkAlert(self, request, context):
+        """Puts an alert aside that the consumer cannot handle now, so that it can acknowledge what comes after. Idempotent.
+        Fails with NOT_FOUND if there is no such alert, or it was deleted with a closed case.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListParkedAlerts(self, request, context):
+        """A page of the alerts that a consumer put aside: read them again here until they are handled. Those deleted with a closed
+        case are gone from here too. Idempotent. Fails with INVALID_ARGUMENT on a bad page size.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseAlert(self, request, context):
+        """Takes an alert from those put aside: it is handled. Idempotent; one that is not there is passed over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAlerts(self, request, context):
         """A page of the alert log. Idempotent. Fails with INVALID_ARGUMENT on a bad page size.
         """
@@ -100,21 +143,32 @@ class AlertServiceServicer:
 
     def ExplainAlert(self, request, context):
         """Why the records of an alert were taken for one person, per field, in bits and bands. Fails with NOT_FOUND when the alert's
-        person is no longer known to two or more agencies.
+        person was withdrawn, merged or closed since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPossibleMatches(self, request, context):
-        """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent.
+        """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent. Pairs with a restricted
+        record are listed for, and can be answered by, coordinators that are configured to review restricted records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRestrictedPersons(self, request, context):
+        """Persons that are active at two or more agencies and not told of because a record of theirs is restricted. Idempotent. Fails
+        with PERMISSION_DENIED unless the coordinator is configured to review restricted records, and with INVALID_ARGUMENT on a
+        bad page size.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolvePossibleMatch(self, request, context):
-        """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds.
+        """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds. Once expired the
+        pair is listed again; until it is answered, the link is gone and the veto stays.
         Fails with NOT_FOUND for an unknown possible match and INVALID_ARGUMENT for an expiry in the past.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -134,6 +188,21 @@ def add_AlertServiceServicer_to_server(servicer, server):
                     request_deserializer=matcher_dot_v1_dot_alert__service__pb2.AcknowledgeAlertsRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_alert__service__pb2.AcknowledgeAlertsResponse.SerializeToString,
             ),
+            'ParkAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.ParkAlert,
+                    request_deserializer=matcher_dot_v1_dot_alert__service__pb2.ParkAlertRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_alert__service__pb2.ParkAlertResponse.SerializeToString,
+            ),
+            'ListParkedAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListParkedAlerts,
+                    request_deserializer=matcher_dot_v1_dot_alert__service__pb2.ListParkedAlertsRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_alert__service__pb2.ListParkedAlertsResponse.SerializeToString,
+            ),
+            'ReleaseAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseAlert,
+                    request_deserializer=matcher_dot_v1_dot_alert__service__pb2.ReleaseAlertRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_alert__service__pb2.ReleaseAlertResponse.SerializeToString,
+            ),
             'ListAlerts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAlerts,
                     request_deserializer=matcher_dot_v1_dot_alert__service__pb2.ListAlertsRequest.FromString,
@@ -148,6 +217,11 @@ def add_AlertServiceServicer_to_server(servicer, server):
                     servicer.ListPossibleMatches,
                     request_deserializer=matcher_dot_v1_dot_alert__service__pb2.ListPossibleMatchesRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_alert__service__pb2.ListPossibleMatchesResponse.SerializeToString,
+            ),
+            'ListRestrictedPersons': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRestrictedPersons,
+                    request_deserializer=matcher_dot_v1_dot_alert__service__pb2.ListRestrictedPersonsRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_alert__service__pb2.ListRestrictedPersonsResponse.SerializeToString,
             ),
             'ResolvePossibleMatch': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolvePossibleMatch,
@@ -211,6 +285,87 @@ class AlertService:
             '/matcher.v1.AlertService/AcknowledgeAlerts',
             matcher_dot_v1_dot_alert__service__pb2.AcknowledgeAlertsRequest.SerializeToString,
             matcher_dot_v1_dot_alert__service__pb2.AcknowledgeAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ParkAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.AlertService/ParkAlert',
+            matcher_dot_v1_dot_alert__service__pb2.ParkAlertRequest.SerializeToString,
+            matcher_dot_v1_dot_alert__service__pb2.ParkAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListParkedAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.AlertService/ListParkedAlerts',
+            matcher_dot_v1_dot_alert__service__pb2.ListParkedAlertsRequest.SerializeToString,
+            matcher_dot_v1_dot_alert__service__pb2.ListParkedAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.AlertService/ReleaseAlert',
+            matcher_dot_v1_dot_alert__service__pb2.ReleaseAlertRequest.SerializeToString,
+            matcher_dot_v1_dot_alert__service__pb2.ReleaseAlertResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -292,6 +447,33 @@ class AlertService:
             '/matcher.v1.AlertService/ListPossibleMatches',
             matcher_dot_v1_dot_alert__service__pb2.ListPossibleMatchesRequest.SerializeToString,
             matcher_dot_v1_dot_alert__service__pb2.ListPossibleMatchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRestrictedPersons(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.AlertService/ListRestrictedPersons',
+            matcher_dot_v1_dot_alert__service__pb2.ListRestrictedPersonsRequest.SerializeToString,
+            matcher_dot_v1_dot_alert__service__pb2.ListRestrictedPersonsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,23 +38,41 @@ class AlertServiceStub:
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_alert_service_pb2.WatchAlertsRequest, _alert_service_pb2.WatchAlertsResponse]
     """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
     between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+    checkpoints advance beyond them; one that said that another person was merged into the case's reads WITHDRAWN. Fails with ABORTED if a newer connection of the same consumer takes over, and with
     OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
     """
     AcknowledgeAlerts: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.AcknowledgeAlertsRequest, _alert_service_pb2.AcknowledgeAlertsResponse]
     """Moves the consumer's stored mark. Cumulative and idempotent; a lower sequence changes nothing.
     Fails with OUT_OF_RANGE beyond the end of the log.
     """
+    ParkAlert: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ParkAlertRequest, _alert_service_pb2.ParkAlertResponse]
+    """Puts an alert aside that the consumer cannot handle now, so that it can acknowledge what comes after. Idempotent.
+    Fails with NOT_FOUND if there is no such alert, or it was deleted with a closed case.
+    """
+    ListParkedAlerts: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ListParkedAlertsRequest, _alert_service_pb2.ListParkedAlertsResponse]
+    """A page of the alerts that a consumer put aside: read them again here until they are handled. Those deleted with a closed
+    case are gone from here too. Idempotent. Fails with INVALID_ARGUMENT on a bad page size.
+    """
+    ReleaseAlert: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ReleaseAlertRequest, _alert_service_pb2.ReleaseAlertResponse]
+    """Takes an alert from those put aside: it is handled. Idempotent; one that is not there is passed over."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ListAlertsRequest, _alert_service_pb2.ListAlertsResponse]
     """A page of the alert log. Idempotent. Fails with INVALID_ARGUMENT on a bad page size."""
     ExplainAlert: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ExplainAlertRequest, _alert_service_pb2.ExplainAlertResponse]
     """Why the records of an alert were taken for one person, per field, in bits and bands. Fails with NOT_FOUND when the alert's
-    person is no longer known to two or more agencies.
+    person was withdrawn, merged or closed since.
     """
     ListPossibleMatches: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ListPossibleMatchesRequest, _alert_service_pb2.ListPossibleMatchesResponse]
-    """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent."""
+    """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent. Pairs with a restricted
+    record are listed for, and can be answered by, coordinators that are configured to review restricted records.
+    """
+    ListRestrictedPersons: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ListRestrictedPersonsRequest, _alert_service_pb2.ListRestrictedPersonsResponse]
+    """Persons that are active at two or more agencies and not told of because a record of theirs is restricted. Idempotent. Fails
+    with PERMISSION_DENIED unless the coordinator is configured to review restricted records, and with INVALID_ARGUMENT on a
+    bad page size.
+    """
     ResolvePossibleMatch: _grpc.UnaryUnaryMultiCallable[_alert_service_pb2.ResolvePossibleMatchRequest, _alert_service_pb2.ResolvePossibleMatchResponse]
-    """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds.
+    """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds. Once expired the
+    pair is listed again; until it is answered, the link is gone and the veto stays.
     Fails with NOT_FOUND for an unknown possible match and INVALID_ARGUMENT for an expiry in the past.
     """
 
@@ -68,23 +86,41 @@ class AlertServiceAsyncStub(AlertServiceStub):
     WatchAlerts: _aio.UnaryStreamMultiCallable[_alert_service_pb2.WatchAlertsRequest, _alert_service_pb2.WatchAlertsResponse]  # type: ignore[assignment]
     """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
     between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-    checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+    checkpoints advance beyond them; one that said that another person was merged into the case's reads WITHDRAWN. Fails with ABORTED if a newer connection of the same consumer takes over, and with
     OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
     """
     AcknowledgeAlerts: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.AcknowledgeAlertsRequest, _alert_service_pb2.AcknowledgeAlertsResponse]  # type: ignore[assignment]
     """Moves the consumer's stored mark. Cumulative and idempotent; a lower sequence changes nothing.
     Fails with OUT_OF_RANGE beyond the end of the log.
     """
+    ParkAlert: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ParkAlertRequest, _alert_service_pb2.ParkAlertResponse]  # type: ignore[assignment]
+    """Puts an alert aside that the consumer cannot handle now, so that it can acknowledge what comes after. Idempotent.
+    Fails with NOT_FOUND if there is no such alert, or it was deleted with a closed case.
+    """
+    ListParkedAlerts: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ListParkedAlertsRequest, _alert_service_pb2.ListParkedAlertsResponse]  # type: ignore[assignment]
+    """A page of the alerts that a consumer put aside: read them again here until they are handled. Those deleted with a closed
+    case are gone from here too. Idempotent. Fails with INVALID_ARGUMENT on a bad page size.
+    """
+    ReleaseAlert: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ReleaseAlertRequest, _alert_service_pb2.ReleaseAlertResponse]  # type: ignore[assignment]
+    """Takes an alert from those put aside: it is handled. Idempotent; one that is not there is passed over."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ListAlertsRequest, _alert_service_pb2.ListAlertsResponse]  # type: ignore[assignment]
     """A page of the alert log. Idempotent. Fails with INVALID_ARGUMENT on a bad page size."""
     ExplainAlert: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ExplainAlertRequest, _alert_service_pb2.ExplainAlertResponse]  # type: ignore[assignment]
     """Why the records of an alert were taken for one person, per field, in bits and bands. Fails with NOT_FOUND when the alert's
-    person is no longer known to two or more agencies.
+    person was withdrawn, merged or closed since.
     """
     ListPossibleMatches: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ListPossibleMatchesRequest, _alert_service_pb2.ListPossibleMatchesResponse]  # type: ignore[assignment]
-    """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent."""
+    """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent. Pairs with a restricted
+    record are listed for, and can be answered by, coordinators that are configured to review restricted records.
+    """
+    ListRestrictedPersons: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ListRestrictedPersonsRequest, _alert_service_pb2.ListRestrictedPersonsResponse]  # type: ignore[assignment]
+    """Persons that are active at two or more agencies and not told of because a record of theirs is restricted. Idempotent. Fails
+    with PERMISSION_DENIED unless the coordinator is configured to review restricted records, and with INVALID_ARGUMENT on a
+    bad page size.
+    """
     ResolvePossibleMatch: _aio.UnaryUnaryMultiCallable[_alert_service_pb2.ResolvePossibleMatchRequest, _alert_service_pb2.ResolvePossibleMatchResponse]  # type: ignore[assignment]
-    """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds.
+    """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds. Once expired the
+    pair is listed again; until it is answered, the link is gone and the veto stays.
     Fails with NOT_FOUND for an unknown possible match and INVALID_ARGUMENT for an expiry in the past.
     """
 
@@ -101,7 +137,7 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_alert_service_pb2.WatchAlertsResponse], _abc.AsyncIterator[_alert_service_pb2.WatchAlertsResponse]]:
         """Streams the alert log in order, without gaps, at least once, then new alerts as they are committed. Checkpoints come in
         between and when nothing happens. Alerts deleted with a closed case are passed over, here and by ListAlerts, and
-        checkpoints advance beyond them. Fails with ABORTED if a newer connection of the same consumer takes over, and with
+        checkpoints advance beyond them; one that said that another person was merged into the case's reads WITHDRAWN. Fails with ABORTED if a newer connection of the same consumer takes over, and with
         OUT_OF_RANGE if after_sequence lies beyond the end of the log, as after an older backup was restored.
         """
 
@@ -114,6 +150,34 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         """Moves the consumer's stored mark. Cumulative and idempotent; a lower sequence changes nothing.
         Fails with OUT_OF_RANGE beyond the end of the log.
         """
+
+    @_abc_1.abstractmethod
+    def ParkAlert(
+        self,
+        request: _alert_service_pb2.ParkAlertRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_service_pb2.ParkAlertResponse, _abc.Awaitable[_alert_service_pb2.ParkAlertResponse]]:
+        """Puts an alert aside that the consumer cannot handle now, so that it can acknowledge what comes after. Idempotent.
+        Fails with NOT_FOUND if there is no such alert, or it was deleted with a closed case.
+        """
+
+    @_abc_1.abstractmethod
+    def ListParkedAlerts(
+        self,
+        request: _alert_service_pb2.ListParkedAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_service_pb2.ListParkedAlertsResponse, _abc.Awaitable[_alert_service_pb2.ListParkedAlertsResponse]]:
+        """A page of the alerts that a consumer put aside: read them again here until they are handled. Those deleted with a closed
+        case are gone from here too. Idempotent. Fails with INVALID_ARGUMENT on a bad page size.
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseAlert(
+        self,
+        request: _alert_service_pb2.ReleaseAlertRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_service_pb2.ReleaseAlertResponse, _abc.Awaitable[_alert_service_pb2.ReleaseAlertResponse]]:
+        """Takes an alert from those put aside: it is handled. Idempotent; one that is not there is passed over."""
 
     @_abc_1.abstractmethod
     def ListAlerts(
@@ -130,7 +194,7 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_alert_service_pb2.ExplainAlertResponse, _abc.Awaitable[_alert_service_pb2.ExplainAlertResponse]]:
         """Why the records of an alert were taken for one person, per field, in bits and bands. Fails with NOT_FOUND when the alert's
-        person is no longer known to two or more agencies.
+        person was withdrawn, merged or closed since.
         """
 
     @_abc_1.abstractmethod
@@ -139,7 +203,20 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alert_service_pb2.ListPossibleMatchesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_alert_service_pb2.ListPossibleMatchesResponse, _abc.Awaitable[_alert_service_pb2.ListPossibleMatchesResponse]]:
-        """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent."""
+        """Possible matches that await a reviewer: pairs of names of pairs and bands, no aliases. Idempotent. Pairs with a restricted
+        record are listed for, and can be answered by, coordinators that are configured to review restricted records.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRestrictedPersons(
+        self,
+        request: _alert_service_pb2.ListRestrictedPersonsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alert_service_pb2.ListRestrictedPersonsResponse, _abc.Awaitable[_alert_service_pb2.ListRestrictedPersonsResponse]]:
+        """Persons that are active at two or more agencies and not told of because a record of theirs is restricted. Idempotent. Fails
+        with PERMISSION_DENIED unless the coordinator is configured to review restricted records, and with INVALID_ARGUMENT on a
+        bad page size.
+        """
 
     @_abc_1.abstractmethod
     def ResolvePossibleMatch(
@@ -147,7 +224,8 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alert_service_pb2.ResolvePossibleMatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_alert_service_pb2.ResolvePossibleMatchResponse, _abc.Awaitable[_alert_service_pb2.ResolvePossibleMatchResponse]]:
-        """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds.
+        """A reviewer's answer, which becomes a link or a veto until it expires. Idempotent; the last answer holds. Once expired the
+        pair is listed again; until it is answered, the link is gone and the veto stays.
         Fails with NOT_FOUND for an unknown possible match and INVALID_ARGUMENT for an expiry in the past.
         """
 

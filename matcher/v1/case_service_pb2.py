@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmatcher/v1/case_service.proto\x12\nmatcher.v1\"$\n\x0fOpenCaseRequest\x12\x11\n\tperson_id\x18\x01 \x01(\x0c\"#\n\x10OpenCaseResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\"S\n\x15RecordDecisionRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x14\n\x0cparticipants\x18\x03 \x03(\t\"\x18\n\x16RecordDecisionResponse\"#\n\x10\x43loseCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\"\x13\n\x11\x43loseCaseResponse\"!\n\x0eGetCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\"\x9d\x01\n\x0fGetCaseResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.matcher.v1.CaseState\x12\x11\n\tperson_id\x18\x02 \x01(\x0c\x12\x11\n\tdecisions\x18\x03 \x01(\r\x12\x18\n\x10\x61waiting_removal\x18\x04 \x03(\t\x12\x11\n\topened_at\x18\x05 \x01(\x03\x12\x11\n\tclosed_at\x18\x06 \x01(\x03*\x83\x01\n\tCaseState\x12\x1a\n\x16\x43\x41SE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41SE_STATE_OPEN\x10\x01\x12\x16\n\x12\x43\x41SE_STATE_PLANNED\x10\x02\x12\x16\n\x12\x43\x41SE_STATE_CLOSING\x10\x03\x12\x15\n\x11\x43\x41SE_STATE_CLOSED\x10\x04\x32\xbb\x02\n\x0b\x43\x61seService\x12\x45\n\x08OpenCase\x12\x1b.matcher.v1.OpenCaseRequest\x1a\x1c.matcher.v1.OpenCaseResponse\x12W\n\x0eRecordDecision\x12!.matcher.v1.RecordDecisionRequest\x1a\".matcher.v1.RecordDecisionResponse\x12H\n\tCloseCase\x12\x1c.matcher.v1.CloseCaseRequest\x1a\x1d.matcher.v1.CloseCaseResponse\x12\x42\n\x07GetCase\x12\x1a.matcher.v1.GetCaseRequest\x1a\x1b.matcher.v1.GetCaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmatcher/v1/case_service.proto\x12\nmatcher.v1\"$\n\x0fOpenCaseRequest\x12\x11\n\tperson_id\x18\x01 \x01(\x0c\"#\n\x10OpenCaseResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\"S\n\x15RecordDecisionRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x14\n\x0cparticipants\x18\x03 \x03(\t\"\x18\n\x16RecordDecisionResponse\"#\n\x10\x43loseCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\"\x13\n\x11\x43loseCaseResponse\"!\n\x0eGetCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\"\xdf\x01\n\x0fGetCaseResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.matcher.v1.CaseState\x12\x11\n\tperson_id\x18\x02 \x01(\x0c\x12\x11\n\tdecisions\x18\x03 \x01(\r\x12\x18\n\x10\x61waiting_removal\x18\x04 \x03(\t\x12\x11\n\topened_at\x18\x05 \x01(\x03\x12\x11\n\tclosed_at\x18\x06 \x01(\x03\x12\x17\n\x0fremoval_overdue\x18\x07 \x01(\x08\x12\x14\n\x0creviewed_day\x18\x08 \x01(\x11\x12\x11\n\tescalated\x18\t \x01(\x08\"<\n\x10ListCasesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x15\n\rafter_case_id\x18\x02 \x01(\x0c\"F\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\x0c\x12-\n\x08standing\x18\x02 \x01(\x0b\x32\x1b.matcher.v1.GetCaseResponse\"B\n\x11ListCasesResponse\x12\x1f\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x10.matcher.v1.Case\x12\x0c\n\x04more\x18\x02 \x01(\x08*\x83\x01\n\tCaseState\x12\x1a\n\x16\x43\x41SE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41SE_STATE_OPEN\x10\x01\x12\x16\n\x12\x43\x41SE_STATE_PLANNED\x10\x02\x12\x16\n\x12\x43\x41SE_STATE_CLOSING\x10\x03\x12\x15\n\x11\x43\x41SE_STATE_CLOSED\x10\x04\x32\x85\x03\n\x0b\x43\x61seService\x12\x45\n\x08OpenCase\x12\x1b.matcher.v1.OpenCaseRequest\x1a\x1c.matcher.v1.OpenCaseResponse\x12W\n\x0eRecordDecision\x12!.matcher.v1.RecordDecisionRequest\x1a\".matcher.v1.RecordDecisionResponse\x12H\n\tCloseCase\x12\x1c.matcher.v1.CloseCaseRequest\x1a\x1d.matcher.v1.CloseCaseResponse\x12\x42\n\x07GetCase\x12\x1a.matcher.v1.GetCaseRequest\x1a\x1b.matcher.v1.GetCaseResponse\x12H\n\tListCases\x12\x1c.matcher.v1.ListCasesRequest\x1a\x1d.matcher.v1.ListCasesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'matcher.v1.case_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CASESTATE']._serialized_start=485
-  _globals['_CASESTATE']._serialized_end=616
+  _globals['_CASESTATE']._serialized_start=753
+  _globals['_CASESTATE']._serialized_end=884
   _globals['_OPENCASEREQUEST']._serialized_start=45
   _globals['_OPENCASEREQUEST']._serialized_end=81
   _globals['_OPENCASERESPONSE']._serialized_start=83
@@ -48,7 +48,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCASEREQUEST']._serialized_start=289
   _globals['_GETCASEREQUEST']._serialized_end=322
   _globals['_GETCASERESPONSE']._serialized_start=325
-  _globals['_GETCASERESPONSE']._serialized_end=482
-  _globals['_CASESERVICE']._serialized_start=619
-  _globals['_CASESERVICE']._serialized_end=934
+  _globals['_GETCASERESPONSE']._serialized_end=548
+  _globals['_LISTCASESREQUEST']._serialized_start=550
+  _globals['_LISTCASESREQUEST']._serialized_end=610
+  _globals['_CASE']._serialized_start=612
+  _globals['_CASE']._serialized_end=682
+  _globals['_LISTCASESRESPONSE']._serialized_start=684
+  _globals['_LISTCASESRESPONSE']._serialized_end=750
+  _globals['_CASESERVICE']._serialized_start=887
+  _globals['_CASESERVICE']._serialized_end=1276
 # @@protoc_insertion_point(module_scope)

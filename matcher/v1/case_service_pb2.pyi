@@ -217,6 +217,9 @@ class GetCaseResponse(_message.Message):
     AWAITING_REMOVAL_FIELD_NUMBER: _builtins.int
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CLOSED_AT_FIELD_NUMBER: _builtins.int
+    REMOVAL_OVERDUE_FIELD_NUMBER: _builtins.int
+    REVIEWED_DAY_FIELD_NUMBER: _builtins.int
+    ESCALATED_FIELD_NUMBER: _builtins.int
     state: Global___CaseState.ValueType
     """Where it stands."""
     person_id: _builtins.bytes
@@ -227,6 +230,12 @@ class GetCaseResponse(_message.Message):
     """Time it was opened, seconds since 1970-01-01 UTC."""
     closed_at: _builtins.int
     """Time it was closed; 0 while open."""
+    removal_overdue: _builtins.bool
+    """A removal is not confirmed though the configured number of days has passed since the closure."""
+    reviewed_day: _builtins.int
+    """Day of its last review, a decision or else its opening, days since 1970-01-01; contacts after it count towards ESCALATION."""
+    escalated: _builtins.bool
+    """An ESCALATION was raised since the last review."""
     @_builtins.property
     def awaiting_removal(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agencies whose removal is not confirmed yet."""
@@ -240,11 +249,96 @@ class GetCaseResponse(_message.Message):
         awaiting_removal: _abc.Iterable[_builtins.str] | None = ...,
         opened_at: _builtins.int = ...,
         closed_at: _builtins.int = ...,
+        removal_overdue: _builtins.bool = ...,
+        reviewed_day: _builtins.int = ...,
+        escalated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting_removal", b"awaiting_removal", "closed_at", b"closed_at", "decisions", b"decisions", "opened_at", b"opened_at", "person_id", b"person_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting_removal", b"awaiting_removal", "closed_at", b"closed_at", "decisions", b"decisions", "escalated", b"escalated", "opened_at", b"opened_at", "person_id", b"person_id", "removal_overdue", b"removal_overdue", "reviewed_day", b"reviewed_day", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCaseResponse: _TypeAlias = GetCaseResponse  # noqa: Y015
+
+@_typing.final
+class ListCasesRequest(_message.Message):
+    """Asks for a page of cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    AFTER_CASE_ID_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most to return: 1 to 1000; 0 means 100."""
+    after_case_id: _builtins.bytes
+    """Continue after this case; empty for the beginning."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        after_case_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_case_id", b"after_case_id", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCasesRequest: _TypeAlias = ListCasesRequest  # noqa: Y015
+
+@_typing.final
+class Case(_message.Message):
+    """A case and where it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.bytes
+    """The case: 16 bytes."""
+    @_builtins.property
+    def standing(self) -> Global___GetCaseResponse:
+        """What GetCase says of it."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.bytes = ...,
+        standing: Global___GetCaseResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "standing", b"standing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class ListCasesResponse(_message.Message):
+    """A page of cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASES_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """True if more follow the last one."""
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Case]:
+        """Cases in order of name."""
+
+    def __init__(
+        self,
+        *,
+        cases: _abc.Iterable[Global___Case] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCasesResponse: _TypeAlias = ListCasesResponse  # noqa: Y015

@@ -56,6 +56,11 @@ class CaseServiceStub:
                 request_serializer=matcher_dot_v1_dot_case__service__pb2.GetCaseRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_case__service__pb2.GetCaseResponse.FromString,
                 _registered_method=True)
+        self.ListCases = channel.unary_unary(
+                '/matcher.v1.CaseService/ListCases',
+                request_serializer=matcher_dot_v1_dot_case__service__pb2.ListCasesRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_case__service__pb2.ListCasesResponse.FromString,
+                _registered_method=True)
 
 
 class CaseServiceServicer:
@@ -72,9 +77,10 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordDecision(self, request, context):
-        """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-        (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
-        configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
+        """Records a decision of a meeting, which is a review of the case: contacts are counted anew. Fails with FAILED_PRECONDITION
+        unless health and police were both present (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with
+        INVALID_ARGUMENT for a participant that is no configured agency, and with NOT_FOUND. Idempotent by decision_id, which is
+        unique within its case.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,6 +96,13 @@ class CaseServiceServicer:
 
     def GetCase(self, request, context):
         """State of a case and of its removal notices. Fails with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCases(self, request, context):
+        """A page of all cases, closed ones too, in order of name. Idempotent. Fails with INVALID_ARGUMENT on a bad page size or name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +130,11 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     servicer.GetCase,
                     request_deserializer=matcher_dot_v1_dot_case__service__pb2.GetCaseRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_case__service__pb2.GetCaseResponse.SerializeToString,
+            ),
+            'ListCases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCases,
+                    request_deserializer=matcher_dot_v1_dot_case__service__pb2.ListCasesRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_case__service__pb2.ListCasesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -229,6 +247,33 @@ class CaseService:
             '/matcher.v1.CaseService/GetCase',
             matcher_dot_v1_dot_case__service__pb2.GetCaseRequest.SerializeToString,
             matcher_dot_v1_dot_case__service__pb2.GetCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.CaseService/ListCases',
+            matcher_dot_v1_dot_case__service__pb2.ListCasesRequest.SerializeToString,
+            matcher_dot_v1_dot_case__service__pb2.ListCasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

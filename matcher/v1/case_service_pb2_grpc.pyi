@@ -40,9 +40,10 @@ class CaseServiceStub:
     Fails with NOT_FOUND if no alert names the person, or none any more: it was withdrawn, or its case was closed.
     """
     RecordDecision: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.RecordDecisionRequest, _case_service_pb2.RecordDecisionResponse]
-    """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-    (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
-    configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
+    """Records a decision of a meeting, which is a review of the case: contacts are counted anew. Fails with FAILED_PRECONDITION
+    unless health and police were both present (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with
+    INVALID_ARGUMENT for a participant that is no configured agency, and with NOT_FOUND. Idempotent by decision_id, which is
+    unique within its case.
     """
     CloseCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.CloseCaseRequest, _case_service_pb2.CloseCaseResponse]
     """Closes a case: every agency concerned gets a removal notice, and the person's alerts and decisions are deleted.
@@ -50,6 +51,8 @@ class CaseServiceStub:
     """
     GetCase: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.GetCaseRequest, _case_service_pb2.GetCaseResponse]
     """State of a case and of its removal notices. Fails with NOT_FOUND."""
+    ListCases: _grpc.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]
+    """A page of all cases, closed ones too, in order of name. Idempotent. Fails with INVALID_ARGUMENT on a bad page size or name."""
 
 @_typing.type_check_only
 class CaseServiceAsyncStub(CaseServiceStub):
@@ -63,9 +66,10 @@ class CaseServiceAsyncStub(CaseServiceStub):
     Fails with NOT_FOUND if no alert names the person, or none any more: it was withdrawn, or its case was closed.
     """
     RecordDecision: _aio.UnaryUnaryMultiCallable[_case_service_pb2.RecordDecisionRequest, _case_service_pb2.RecordDecisionResponse]  # type: ignore[assignment]
-    """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-    (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
-    configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
+    """Records a decision of a meeting, which is a review of the case: contacts are counted anew. Fails with FAILED_PRECONDITION
+    unless health and police were both present (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with
+    INVALID_ARGUMENT for a participant that is no configured agency, and with NOT_FOUND. Idempotent by decision_id, which is
+    unique within its case.
     """
     CloseCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.CloseCaseRequest, _case_service_pb2.CloseCaseResponse]  # type: ignore[assignment]
     """Closes a case: every agency concerned gets a removal notice, and the person's alerts and decisions are deleted.
@@ -73,6 +77,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     GetCase: _aio.UnaryUnaryMultiCallable[_case_service_pb2.GetCaseRequest, _case_service_pb2.GetCaseResponse]  # type: ignore[assignment]
     """State of a case and of its removal notices. Fails with NOT_FOUND."""
+    ListCases: _aio.UnaryUnaryMultiCallable[_case_service_pb2.ListCasesRequest, _case_service_pb2.ListCasesResponse]  # type: ignore[assignment]
+    """A page of all cases, closed ones too, in order of name. Idempotent. Fails with INVALID_ARGUMENT on a bad page size or name."""
 
 class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a coordinator may call about cases: the meeting, the plan and the end of it. Every method fails with PERMISSION_DENIED
@@ -95,9 +101,10 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _case_service_pb2.RecordDecisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.RecordDecisionResponse, _abc.Awaitable[_case_service_pb2.RecordDecisionResponse]]:
-        """Records a decision of a meeting. Fails with FAILED_PRECONDITION unless health and police were both present
-        (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with INVALID_ARGUMENT for a participant that is no
-        configured agency, and with NOT_FOUND. Idempotent by decision_id, which is unique within its case.
+        """Records a decision of a meeting, which is a review of the case: contacts are counted anew. Fails with FAILED_PRECONDITION
+        unless health and police were both present (GREEN_AND_BLUE_REQUIRED) and the case is open (CASE_STATE), with
+        INVALID_ARGUMENT for a participant that is no configured agency, and with NOT_FOUND. Idempotent by decision_id, which is
+        unique within its case.
         """
 
     @_abc_1.abstractmethod
@@ -117,5 +124,13 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_service_pb2.GetCaseResponse, _abc.Awaitable[_case_service_pb2.GetCaseResponse]]:
         """State of a case and of its removal notices. Fails with NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ListCases(
+        self,
+        request: _case_service_pb2.ListCasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_service_pb2.ListCasesResponse, _abc.Awaitable[_case_service_pb2.ListCasesResponse]]:
+        """A page of all cases, closed ones too, in order of name. Idempotent. Fails with INVALID_ARGUMENT on a bad page size or name."""
 
 def add_CaseServiceServicer_to_server(servicer: CaseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -68,6 +68,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: the matcher's disk is full; send again later. What was acknowledged is kept."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 22
     """UNAVAILABLE: the matcher's database cannot be used."""
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 23
+    """RESOURCE_EXHAUSTED: the caller used up what it may send in a day, or hold open at a time. Metadata: quota, limit."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of the google.rpc.ErrorInfo (domain "matcher.v1") in the call's status. The ErrorInfo's
@@ -120,4 +122,6 @@ ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 21
 """RESOURCE_EXHAUSTED: the matcher's disk is full; send again later. What was acknowledged is kept."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 22
 """UNAVAILABLE: the matcher's database cannot be used."""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 23
+"""RESOURCE_EXHAUSTED: the caller used up what it may send in a day, or hold open at a time. Metadata: quota, limit."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -124,8 +124,13 @@ class AppendRecordsRequest(_message.Message):
 
     FEED_ID_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
     feed_id: _builtins.str
     """The feed, as opened."""
+    backfill: _builtins.bool
+    """The batch is part of the agency's first load: alerts that come of it are marked (Alert.backfill), so that a coordinator
+    can tell what has just happened from what was there before. What the batch was appended with first counts.
+    """
     @_builtins.property
     def batch(self) -> _records_pb2.RecordBatch:
         """The batch; its first_offset must be the feed's next offset."""
@@ -135,10 +140,11 @@ class AppendRecordsRequest(_message.Message):
         *,
         feed_id: _builtins.str = ...,
         batch: _records_pb2.RecordBatch | None = ...,
+        backfill: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "feed_id", b"feed_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "batch", b"batch", "feed_id", b"feed_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -106,6 +106,7 @@ class GetStatusResponse(_message.Message):
     OVER_CAP_FIELD_NUMBER: _builtins.int
     FEEDS_FIELD_NUMBER: _builtins.int
     REMOVALS_UNCONFIRMED_FIELD_NUMBER: _builtins.int
+    REMOVALS_OVERDUE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the software."""
     frames_waiting: _builtins.int
@@ -130,6 +131,10 @@ class GetStatusResponse(_message.Message):
     def removals_unconfirmed(self) -> Global___BlurredCount:
         """Removal notices not confirmed."""
 
+    @_builtins.property
+    def removals_overdue(self) -> Global___BlurredCount:
+        """Of those, notices of cases closed longer ago than the configured number of days."""
+
     def __init__(
         self,
         *,
@@ -140,10 +145,11 @@ class GetStatusResponse(_message.Message):
         over_cap: Global___BlurredCount | None = ...,
         feeds: _abc.Iterable[Global___FeedStatus] | None = ...,
         removals_unconfirmed: Global___BlurredCount | None = ...,
+        removals_overdue: Global___BlurredCount | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "over_cap", b"over_cap", "records", b"records", "removals_unconfirmed", b"removals_unconfirmed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "over_cap", b"over_cap", "records", b"records", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "feeds", b"feeds", "frames_waiting", b"frames_waiting", "over_cap", b"over_cap", "records", b"records", "removals_unconfirmed", b"removals_unconfirmed", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "feeds", b"feeds", "frames_waiting", b"frames_waiting", "over_cap", b"over_cap", "records", b"records", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -274,9 +275,34 @@ def test_watch_shows_alerts_once(deployed: Deployed, tmp_path: Path) -> None:
     watch = ("alerts", "watch", "--no-follow", "--config", tmp_path / "hub.toml")
     lines = done(*watch).splitlines()
     assert len(lines) == 3
-    assert re.match(r"1 KNOWN_TO_TWO person [0-9a-f]{8} alert [0-9a-f]{32} confidence very_high: ", lines[0])
+    assert re.match(r"1 KNOWN_TO_TWO person [0-9a-f]{32} alert [0-9a-f]{32} confidence very_high: ", lines[0])
     assert "police REF-0; clinic REF-0" in lines[0]
     assert done(*watch) == ""
+
+
+def test_an_alert_is_put_aside_and_taken_back(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people(range(3)))
+    config = ("--config", tmp_path / "hub.toml")
+    done("alerts", "watch", "--no-follow", *config)
+    for sequence in ("1", "3"):
+        assert done("alerts", "park", *config, sequence) == "put aside\n"
+    assert [line.split()[0] for line in done("alerts", "parked", *config).splitlines()] == ["1", "3"]
+    assert [line.split()[0] for line in done("alerts", "parked", "--release", "1", *config).splitlines()] == ["3"]
+    assert "NOT_FOUND" in refused("alerts", "park", *config, "4")
+
+
+def test_only_a_coordinator_configured_for_them_sees_restricted_persons(deployed: Deployed, tmp_path: Path) -> None:
+    restricted = ("alerts", "restricted", "--config", tmp_path / "hub.toml")
+    assert "PERMISSION_DENIED" in refused(*restricted)
+    hub = replace(deployed.config.coordinators[0], restricted=True)
+    deployed.config = replace(deployed.config, coordinators=(hub,))
+    deployed.restart()
+    persons = people(range(1))
+    send(deployed, "police", persons)
+    send(deployed, "clinic", [{**persons[0], "restricted": "yes"}])
+    [line] = done(*restricted).splitlines()
+    assert re.fullmatch(r"[0-9a-f]{32}: police REF-0; clinic REF-0", line)
 
 
 def test_watch_appends_json_lines(deployed: Deployed, tmp_path: Path) -> None:
@@ -289,6 +315,15 @@ def test_watch_appends_json_lines(deployed: Deployed, tmp_path: Path) -> None:
     alerts = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(alert["sequence"], alert["kind"]) for alert in alerts] == [(1, "KNOWN_TO_TWO"), (2, "KNOWN_TO_TWO")]
     assert [member["reference"] for member in alerts[1]["members"]] == ["REF-1", "REF-1"]
+
+
+def test_a_line_that_a_crash_left_unfinished_is_written_again(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people(range(2)))
+    out = tmp_path / "alerts.jsonl"
+    out.write_text('{"sequence": 1, "ale')
+    done("alerts", "watch", "--no-follow", "--config", tmp_path / "hub.toml", "--out", out)
+    assert [json.loads(line)["sequence"] for line in out.read_text().splitlines()] == [1, 2]
 
 
 def test_explain_says_why(deployed: Deployed, tmp_path: Path) -> None:
@@ -343,8 +378,37 @@ def test_serve_says_where_and_stops_when_told(tmp_path: Path) -> None:
         server.send_signal(signal.SIGTERM)
         _, logged = server.communicate(timeout=20)
     assert server.returncode == 0
-    assert "matcher.service.server: stopped" in logged
+    assert [json.loads(line)["message"] for line in logged.splitlines()][-1] == "stopped"
     assert "Traceback" not in logged
+
+
+def test_a_backup_is_taken_while_serving_and_restored_when_stopped(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people(range(3)))
+    config, saved = ("--config", tmp_path / "matcher.toml"), tmp_path / "saved"
+    # a process of its own: in the matcher's, closing a file would drop SQLite's locks
+    subprocess.run(command_line("backup", saved, *config), check=True, capture_output=True)
+    assert "is there already" in refused("backup", saved, *config)
+    send(deployed, "council", people(range(3)))
+    assert "is open in another matcher" in refused("restore", saved, *config)
+
+    def put_back() -> None:
+        assert "move it aside first" in refused("restore", saved, *config)
+        for file in tmp_path.glob("matcher.db*"):
+            file.unlink()
+        content = saved.read_bytes()
+        saved.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert "is damaged" in refused("restore", saved, *config)
+        saved.write_bytes(content)
+        assert "start the matcher" in done("restore", saved, *config)
+
+    before = deployed.alerts()
+    deployed.restart(while_down=put_back)
+    assert deployed.alerts() == before[:3]
+    send(deployed, "council", people(range(3)))
+    assert [(alert.kind, alert.person_id) for alert in deployed.alerts()] == [
+        (alert.kind, alert.person_id) for alert in before
+    ]
 
 
 # -- link ------------------------------------------------------------------------------------------------------------

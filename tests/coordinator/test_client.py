@@ -69,6 +69,15 @@ def test_references_open_to_what_the_agencies_wrote(deployed: Deployed, client: 
     assert "PNC" not in repr(opened)
 
 
+def test_an_alert_read_later_has_the_newest_seal_of_each_record(deployed: Deployed, client: AlertClient) -> None:
+    for record in (person(0, note="call first"), person(0, note="call later")):
+        send(deployed, "police", [record])
+        send(deployed, "clinic", [person(0)])
+    deployed.settle()
+    [opened] = client.alerts(follow=False)
+    assert references(opened) == {"police": ("REF-0", "call later"), "clinic": ("REF-0", "")}
+
+
 def test_a_reference_sealed_to_another_key_is_none(deployed: Deployed, client: AlertClient) -> None:
     other = X25519PrivateKey.generate().public_key().public_bytes_raw()
     message = batch_message(tokens("police", [person(0)], other), SCHEME)

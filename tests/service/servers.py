@@ -217,6 +217,7 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
         "expected_population": 1_000_000,
         "match_probability": 0.999999,
         "max_batch_records": MOST_RECORDS,
+        "quiet_seconds": 0,
     } | options
     lines = ["[matcher]", *(f"{name} = {_toml(value)}" for name, value in settings.items()), "[tls]"]
     lines += [f'{name} = "pki/server/{name}.pem"' for name in ("certificate", "key", "authority")]

@@ -11,7 +11,7 @@ from matcher.model import AlertKind
 from matcher.service import alert as alert_service
 from matcher.v1 import alert_service_pb2 as pb
 from matcher.v1 import feed_service_pb2 as feed_pb
-from tests.service.servers import Deployed, Person, alias, batch, little, people, person, refused
+from tests.service.servers import Deployed, Person, alias, batch, little, people, person, refused, wait_until
 
 INVALID, ABSENT = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 MISSING, AGREE = pb.EvidenceBand.EVIDENCE_BAND_MISSING, pb.EvidenceBand.EVIDENCE_BAND_AGREE
@@ -77,6 +77,17 @@ def test_an_alert_holds_what_the_contract_says(deployed: Deployed) -> None:
     assert (len(alert.alert_id), len(alert.person_id), alert.surviving_person_id) == (16, 16, b"")
     assert alert.confidence == pb.CONFIDENCE_BAND_VERY_HIGH
     assert abs(alert.raised_at - time.time()) < 60
+
+
+def test_alerts_of_a_first_load_are_marked_and_it_keeps_its_mark_when_it_is_sent_again(deployed: Deployed) -> None:
+    for agency in ("police", "clinic"):
+        client = deployed.feed_client(agency)
+        assert list(client.append("first", [batch(agency, people(range(3)))], backfill=True)) == [3]
+    send(deployed, "police", [person(4)])
+    send(deployed, "clinic", [person(4)])
+    deployed.settle()
+    alerts, _ = until_checkpoint(watch(deployed))
+    assert [alert.backfill for alert in alerts] == [True, True, True, False]
 
 
 def test_an_alert_raised_while_watching_comes_through(deployed: Deployed) -> None:
@@ -194,6 +205,28 @@ def test_pages_cover_the_log(deployed: Deployed) -> None:
     assert page(deployed, 7) == ([], False)
     assert page(deployed, 2**64 - 1) == ([], False)
     assert page(deployed, 0, 1000) == ([1, 2, 3, 4, 5, 6, 7], False)
+
+
+def test_a_page_larger_than_what_is_filled_in_at_once_is_the_same(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_to_two(deployed, 7)
+    at_once = deployed.alert.ListAlerts(pb.ListAlertsRequest())
+    monkeypatch.setattr(alert_service, "_PAGE", 3)
+    assert deployed.alert.ListAlerts(pb.ListAlertsRequest()) == at_once
+    assert {len(alert.members) for alert in at_once.alerts} == {2}
+    assert len({alert.members[0].alias for alert in at_once.alerts}) == 7
+
+
+def test_alerts_wait_while_memory_is_incomplete(deployed: Deployed) -> None:
+    known_to_two(deployed, 1)
+    pipeline = deployed.server.matching.pipeline
+    pipeline._complete = False
+    for call in (lambda: next(watch(deployed)), lambda: page(deployed)):
+        found = refused(call)
+        assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_STORE_UNAVAILABLE")
+    pipeline._complete = True
+    assert page(deployed) == ([1], False)
 
 
 def test_a_page_too_large_is_refused(deployed: Deployed) -> None:
@@ -419,12 +452,13 @@ def test_a_bad_answer_is_refused(doubtful: Deployed, field: str, value: object) 
     assert asked(doubtful).possible_matches == [match]
 
 
-def test_an_answer_with_an_end_holds_until_then(doubtful: Deployed) -> None:
+def test_an_answer_with_an_end_holds_until_a_day_begins_and_is_asked_again(
+    doubtful: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     [match] = asked(doubtful).possible_matches
-    ends = int(time.time()) + 2
-    resolve(doubtful, match.possible_match_id, DIFFERENT, expires_at=ends)
-    assert not asked(doubtful).possible_matches
-    time.sleep(max(0.0, ends - time.time()) + 1.1)
-    # the clock of matching is the commit of frames
+    resolve(doubtful, match.possible_match_id, DIFFERENT, expires_at=int(time.time()) + 2)
     send(doubtful, "council", people([50]))
-    assert len(asked(doubtful).possible_matches) == 1
+    assert not asked(doubtful).possible_matches
+    monkeypatch.setattr(doubtful.server.matching.pipeline, "_now", lambda: time.time() + 2 * 86400)
+    wait_until(lambda: asked(doubtful).possible_matches)
+    assert not doubtful.alerts()

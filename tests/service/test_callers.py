@@ -3,7 +3,7 @@
 import datetime
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -83,6 +83,9 @@ def named(value: object) -> str:
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with Deployed(tmp_path_factory.mktemp("callers")) as made:
+        hub = replace(made.config.coordinators[0], restricted=True)  # so that every method answers it
+        made.config = replace(made.config, coordinators=(hub,))
+        made.restart()
         yield made
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -122,6 +123,30 @@ def test_decisions_need_health_and_police_in_an_open_case(matcher: Matcher) -> N
     assert after.reason == "ERROR_REASON_CASE_STATE"
 
 
+def test_cases_are_listed_in_pages_with_what_is_overdue(matcher: Matcher) -> None:
+    people = [replace(ANNA, forename=name) for name in ("ANNA", "BELINDA", "CHARLOTTE")]
+    for agency in ("police", "hospital"):
+        matcher.send(agency, *(sighting_today(Sighting(f"{agency}{n}", each)) for n, each in enumerate(people)))
+    opened = sorted(open_case(matcher, alert.person_id) for alert in alerts(matcher))
+    assert len(opened) == 3
+    with refusals():
+        first = matcher.cases().ListCases(case_service_pb2.ListCasesRequest(page_size=2))
+        rest = matcher.cases().ListCases(case_service_pb2.ListCasesRequest(page_size=2, after_case_id=opened[1]))
+    assert ([each.case_id for each in first.cases], first.more) == (opened[:2], True)
+    assert ([each.case_id for each in rest.cases], rest.more) == (opened[2:], False)
+    assert first.cases[0].standing == case(matcher, opened[0])
+    close(matcher, opened[0])
+    matcher.settle()
+    store = matcher.server.matching.pipeline.store
+    assert not case(matcher, opened[0]).removal_overdue
+    closed_at = store.case(opened[0]).closed_at
+    assert [store.removals_overdue(closed_at + after) for after in (0, 1)] == [0, 2]
+    for wrong in ({"page_size": 1001}, {"after_case_id": b"short"}):
+        request = case_service_pb2.ListCasesRequest(**wrong)
+        reason = refused(lambda request=request: matcher.cases().ListCases(request)).reason
+        assert reason == "ERROR_REASON_INVALID_ARGUMENT"
+
+
 def test_what_is_not_there_and_what_is_malformed_is_refused(matcher: Matcher) -> None:
     person_id = anna_is_known(matcher)
     for call in (
@@ -152,7 +177,7 @@ def test_what_is_not_there_and_what_is_malformed_is_refused(matcher: Matcher) ->
 
 def test_only_a_coordinator_may_call_about_cases_and_only_an_agency_about_removals(matcher: Matcher) -> None:
     for caller in ("agency-police", "operator-ops"):
-        for method in ("OpenCase", "RecordDecision", "CloseCase", "GetCase"):
+        for method in ("OpenCase", "RecordDecision", "CloseCase", "GetCase", "ListCases"):
             call = matcher.channel(caller).unary_unary(f"/matcher.v1.CaseService/{method}")
             refusal = refused(lambda call=call: call(b""))
             assert (refusal.reason, REFUSAL in str(refusal)) == ("ERROR_REASON_PERMISSION_DENIED", True)

@@ -1,6 +1,7 @@
 """FeedService over real TLS: offsets, request ids, and replies that say nothing about what others hold."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
@@ -9,6 +10,7 @@ import grpc
 import pytest
 
 from matcher.model import AlertKind
+from matcher.service import guard
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.records_pb2 import RecordBatch
 from tests.service.servers import (
@@ -298,6 +300,24 @@ def test_the_scheme_and_the_offset_say_nothing_of_others(deployed: Deployed) -> 
     assert (deployed.feed("police").GetScheme(pb.GetSchemeRequest()), next_offset(deployed, "police")) == before
 
 
+def test_every_answer_to_an_agency_waits_for_a_beat(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call works shows in nothing; that times tell nothing is measured by `python -m benchmarks replies`."""
+    feed, sent = deployed.feed("police"), batch("police", people(range(2)))
+    append(deployed, "police", batch("police", people(range(3))))
+    monkeypatch.setattr(guard, "BEAT_SECONDS", 0.2)
+    batches = [batch("police", people([at]), at) for at in (3, 4, 5)]
+    for beats, call in (
+        (1, lambda: feed.GetScheme(pb.GetSchemeRequest())),
+        (1, lambda: feed.SubmitRecords(pb.SubmitRecordsRequest(request_id="s", batch=sent))),
+        (1, lambda: refused(lambda: feed.OpenFeed(pb.OpenFeedRequest(feed_id="")))),
+        (1, lambda: refused(lambda: append(deployed, "police", batches[0], feed_id="other"))),
+        (3, lambda: append(deployed, "police", *batches)),
+    ):
+        began = time.monotonic()
+        call()
+        assert time.monotonic() - began >= 0.2 * beats
+
+
 def whole(reply: bytes, call: grpc.Call) -> Reply:
     """All that a caller sees of an answer."""
     return reply, tuple(call.initial_metadata()), tuple(call.trailing_metadata()), call.details() or "", call.code()
@@ -322,5 +342,6 @@ def test_one_token_sent_for_every_pass_harms_nobody(deployed: Deployed) -> None:
     for agency in ("police", "clinic"):
         append(deployed, agency, batch(agency, people(range(10, 12))), feed_id="good")
     told = [alert for alert in deployed.alerts() if alert.kind is AlertKind.KNOWN_TO_TWO]
-    aliases = {member.alias for alert in told for member in alert.members}
+    disclosed = deployed.server.matching.pipeline.disclosures(told)
+    aliases = {member.alias for members in disclosed for member in members}
     assert aliases >= {alias("police", person(10)), alias("clinic", person(11))}

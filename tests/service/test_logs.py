@@ -8,12 +8,14 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from matcher.agency.push import ClearTextSource, push
 from matcher.config import AgencyConfig
 from matcher.errors import RemoteError
 from matcher.scheme import ALIAS_BYTES, TOKEN_BYTES
-from matcher.v1 import alert_service_pb2, feed_service_pb2
+from matcher.v1 import alert_service_pb2, feed_service_pb2, status_service_pb2
 from tests.agency.deployed import agency_config, csv_of
 from tests.service.servers import (
     COORDINATOR_KEY,
@@ -90,6 +92,10 @@ def test_nothing_secret_is_logged_or_told(
             told.append(repr(opened))
             coordinator.explain(opened.alert.alert_id)
             coordinator.acknowledge(1)
+        told += [str(deployed.status.GetStatus(status_service_pb2.GetStatusRequest()))]
+        for party in ("agency-police", "coordinator-hub", "operator-ops"):
+            health = HealthStub(deployed.channel(party)).Check.with_call(health_pb2.HealthCheckRequest())
+            told.append(str(health[0]) + str(health[1].trailing_metadata()))
         misuse(deployed, told)
         break_matching(deployed)
         deployed.restart()
@@ -103,6 +109,8 @@ def test_nothing_secret_is_logged_or_told(
     everything = "\n".join([logged, captured.text, output.out, output.err, *told]).lower()
     assert "refused /matcher.v1.feedservice/submitrecords" in everything
     assert "matching failed" in everything
+    assert "frames_waiting" in everything or "version:" in everything
+    assert "status: serving" in everything
     for agency in ("police", "clinic"):
         made = tokens(agency, [SEEN, UNSEEN])
         secrets = [made.aliases[0], made.aliases[1], *made.block_tokens[made.block_tokens.any(axis=2)]]

@@ -1,0 +1,78 @@
+"""What an agency may send in a day (UTC), so that none can guess at people by the million or bury a block.
+
+Counted is what was sent, whether it was then taken or not, since the start of the process: a restart forgets. A reply
+depends on what the caller itself sent, and on nothing of others.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.config import ServerConfig
+from matcher.errors import QuotaExceededError
+from matcher.model import DAY_SECONDS, TokenBatch
+
+_BUCKETS = 1 << 21
+"""Of each of two counts; 16 MiB an agency. A full day of 5,000,000 records puts about 30 tokens into each."""
+_MEGABYTE = 1_000_000
+
+
+@dataclass(slots=True)
+class _Day:
+    """What an agency sent on one day."""
+
+    number: int
+    records: int = 0
+    octets: int = 0
+    rows: NDArray[np.uint32] = field(default_factory=lambda: np.zeros((2, _BUCKETS), np.uint32))
+    """(2, buckets): rows by two hashes of their block token. The lesser count is never below the true one."""
+
+
+class Quotas:
+    """Counts by agency. May be used from several threads."""
+
+    def __init__(self, config: ServerConfig, now: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._now = now
+        self._days: dict[str, _Day] = {}
+        self._lock = Lock()
+
+    def charge(self, agency: str, records: int, octets: int, batch: TokenBatch | None = None) -> None:
+        """Count what a call sends; `QuotaExceededError` if it is too much, and then none of it is counted.
+
+        `octets`: the message's size. `batch`: its token records, if it has any.
+        """
+        config = self._config
+        with self._lock:
+            day = self._today(agency)
+            if day.records + records > config.records_per_day:
+                raise QuotaExceededError("records_per_day", config.records_per_day, "too many records in one day")
+            if day.octets + octets > config.megabytes_per_day * _MEGABYTE:
+                raise QuotaExceededError("megabytes_per_day", config.megabytes_per_day, "too many bytes in one day")
+            if batch is not None:
+                self._charge_blocks(day, batch)
+            day.records += records
+            day.octets += octets
+
+    def _charge_blocks(self, day: _Day, batch: TokenBatch) -> None:
+        words = batch.block_tokens.view("<u8").reshape(-1, 2)
+        buckets = (words[words.any(axis=1)] % _BUCKETS).astype(np.int64).T  # a token is the output of a PRF already
+        sent = [np.unique(at, return_counts=True) for at in buckets]
+        for rows, (at, counts) in zip(day.rows, sent, strict=True):
+            rows[at] += counts.astype(np.uint32)
+        counts = np.minimum(day.rows[0, buckets[0]], day.rows[1, buckets[1]])
+        if counts.max(initial=0) > (limit := self._config.block_rows_per_day):
+            for rows, (at, counts) in zip(day.rows, sent, strict=True):
+                rows[at] -= counts.astype(np.uint32)
+            raise QuotaExceededError("block_rows_per_day", limit, "too many rows of one block in one day")
+
+    def _today(self, agency: str) -> _Day:
+        number = int(self._now()) // DAY_SECONDS
+        day = self._days.get(agency)
+        if day is None or day.number != number:
+            day = self._days[agency] = _Day(number)
+        return day
