@@ -4,6 +4,14 @@ from pathlib import Path
 
 import click
 
+DATA = ("febrl1", "febrl2", "febrl3", "febrl4", "febrl4-number", "population")
+CONTENDERS = ("ours", "splink", "recordlinkage", "clk", "nhs-mps")
+SEEDS = (1, 2, 3)
+"""None of them is the seed that the shipped models were trained on."""
+SIZES = (10_000, 100_000)
+"""Records of the populations that blocking is measured on."""
+HELD = (100_000, 300_000, 1_000_000)
+"""Records that `scale` measures at."""
 JSON = click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write figures here.")
 SEED = click.option("--seed", default=1, show_default=True, help="Seed of the synthetic population.")
 
@@ -37,6 +45,91 @@ def throughput(records: int, seed: int, json_path: Path | None) -> None:
 
 
 @main.command()
+@click.option(
+    "--records",
+    "sizes",
+    multiple=True,
+    default=(100_000, 300_000, 1_000_000),
+    show_default=True,
+    help="May be repeated.",
+)
+@SEED
+@JSON
+def scale(sizes: tuple[int, ...], seed: int, json_path: Path | None) -> None:
+    """What do a record's time, memory, disk and a start cost as more records are held?"""
+    from benchmarks.scale import run
+
+    run(sizes, seed, json_path)
+
+
+@main.command()
+@click.option("--records", default=100_000, show_default=True, help="Records held.")
+@click.option(
+    "--calls", default=500, show_default=True, help="Records submitted one by one, idle and again under load."
+)
+@SEED
+@JSON
+def latency(records: int, calls: int, seed: int, json_path: Path | None) -> None:
+    """How long until a record is acknowledged, and until the coordinator has its alert: idle, and under load?"""
+    from benchmarks.latency import run
+
+    run(records, calls, seed, json_path)
+
+
+@main.command()
+@click.option("--records", default=20_000, show_default=True, help="Encoded in each repeat on one core.")
+@click.option("--file-records", default=1_000_000, show_default=True, help="Of the file; 0 leaves it out.")
+@click.option("--repeats", default=9, show_default=True, help="Of each side, in turns.")
+@SEED
+@JSON
+def encode(records: int, file_records: int, repeats: int, seed: int, json_path: Path | None) -> None:
+    """How many records a second does an agency tokenise: on one core beside clkhash, and on all cores?"""
+    from benchmarks.encode import run
+
+    run(records, file_records, seed, repeats, json_path)
+
+
+@main.command()
+@click.option("--calls", default=10_000, show_default=True, help="Calls of each class and method.")
+@SEED
+@JSON
+def replies(calls: int, seed: int, json_path: Path | None) -> None:
+    """Can an agency tell from a reply, or from when it comes, whether others hold the person?"""
+    from benchmarks.replies import run
+
+    outcomes = run(calls, seed, json_path)
+    if any(
+        each.replies > 1 or any(pair.told_apart for pair in each.own + each.meanwhile) for each in outcomes.values()
+    ):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.option("--canaries", default=100_000, show_default=True, help="Planted unmatched records.")
+@SEED
+@JSON
+def canaries(canaries: int, seed: int, json_path: Path | None) -> None:
+    """Does anything of planted unmatched records reach the coordinator or another agency?"""
+    from benchmarks.canaries import run
+
+    if any(run(canaries, seed, json_path).canaries_found.values()):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.option("--cycles", default=20, show_default=True, help="Cycles of killing at random moments and checking.")
+@SEED
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("crash-run"), show_default=True)
+@JSON
+def crash(cycles: int, seed: int, folder: Path, json_path: Path | None) -> None:
+    """What does kill -9 of the matcher, its feeds and a coordinator lose, against an undisturbed oracle?"""
+    from benchmarks.crash import run
+
+    if run(cycles, seed, folder, json_path).found.total():
+        raise SystemExit(1)
+
+
+@main.command()
 @click.option("--with-number", is_flag=True, help="Give the social security number as identifier.")
 @JSON
 def febrl(with_number: bool, json_path: Path | None) -> None:
@@ -44,6 +137,76 @@ def febrl(with_number: bool, json_path: Path | None) -> None:
     from benchmarks.febrl import run
 
     run(with_number=with_number, json_path=json_path)
+
+
+@main.command()
+@click.option("--people", type=int, multiple=True, default=(10_000, 50_000), show_default=True, help="People held.")
+@click.option("--attack", "chosen", multiple=True, help="Only this one; may be given several times.")
+@SEED
+@JSON
+def attacks(people: tuple[int, ...], chosen: tuple[str, ...], seed: int, json_path: Path | None) -> None:
+    """Whom does an attacker at the matcher re-identify, under our encoding and under two with one global key?"""
+    from benchmarks.attacks.run import ATTACKS, run
+
+    unknown = sorted(set(chosen) - set(ATTACKS))
+    if unknown:
+        raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(ATTACKS)}")
+    run(people, chosen or tuple(ATTACKS), seed, json_path)
+
+
+@main.command()
+@click.option(
+    "--data", multiple=True, default=DATA, type=click.Choice(DATA), show_default=True, help="May be repeated."
+)
+@click.option("--records", default=100_000, show_default=True, help="Records of each generated population.")
+@click.option(
+    "--seed", "seeds", multiple=True, default=SEEDS, show_default=True, help="Of a population; may be repeated."
+)
+@click.option("--error-rate", "error_rates", multiple=True, default=(1.0,), show_default=True, help="May be repeated.")
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    default=tuple(CONTENDERS),
+    type=click.Choice(tuple(CONTENDERS)),
+    help="May be repeated; all by default.",
+)
+@JSON
+def quality(
+    data: tuple[str, ...],
+    records: int,
+    seeds: tuple[int, ...],
+    error_rates: tuple[float, ...],
+    peers: tuple[str, ...],
+    json_path: Path | None,
+) -> None:
+    """How well do tokens link, beside Splink, recordlinkage, anonlink and the NHS rules on the same records?"""
+    from benchmarks.quality import run
+
+    run(data, records, seeds, error_rates, peers, json_path)
+
+
+@main.command()
+@click.option(
+    "--scheme", default="uk-person-v1", show_default=True, help="Whose passes; Febrl4 takes generic-person-v1."
+)
+@click.option("--records", "sizes", multiple=True, default=SIZES, show_default=True, help="May be repeated.")
+@click.option("--seed", "seeds", multiple=True, default=(1,), show_default=True, help="May be repeated.")
+@click.option("--error-rate", "error_rates", multiple=True, default=(1.0,), show_default=True, help="May be repeated.")
+@click.option("--febrl", "with_febrl", is_flag=True, help="Febrl4 as well.")
+@JSON
+def blocking(
+    scheme: str,
+    sizes: tuple[int, ...],
+    seeds: tuple[int, ...],
+    error_rates: tuple[float, ...],
+    with_febrl: bool,
+    json_path: Path | None,
+) -> None:
+    """Which true pairs does each pass bring together, alone and in union, and how many candidate pairs does it cost?"""
+    from benchmarks.blocking import run
+
+    run(scheme, sizes, seeds, error_rates, with_febrl=with_febrl, json_path=json_path)
 
 
 @main.command()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from numpy.typing import NDArray
 
 from benchmarks.population import Population, generate
+from matcher.agency.calibration import calibrate
 from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.normalise import normalise
@@ -20,7 +20,7 @@ from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import fit
 
-RANDOM_DRAWS = 24_000_000
+RANDOM_PAIRS = 10_000_000
 _BATCH = 4000
 
 
@@ -42,9 +42,8 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
     population = generate(records, seed)
     keys = LinkageKeys(bytes(32), scheme, 1)
     coordinator = X25519PrivateKey.generate().public_key().public_bytes_raw()
-    rng = np.random.default_rng(seed)
     index = BlockIndex(scheme, cap=1000)
-    columns: dict[str, list[str]] = {field.name: [] for field in scheme.fields}
+    columns: dict[str, list[str]] = {field.name: [] for field in scheme.encoded}
     agency_of: list[str] = []
     for agency, raw in raw_batches(population, scheme):
         tokeniser = Tokeniser(scheme, keys, AliasKey(bytes(32), agency), agency, coordinator)
@@ -62,9 +61,7 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
     _, _, candidates = scorer.score_pairs(index.rows, range(index.row_count), -np.inf, with_distances=True)
     shares = np.unique(np.array(agency_of), return_counts=True)[1] / len(agency_of)
     all_pairs = len(agency_of) ** 2 / 2 * (1 - float((shares**2).sum()))
-    agency_number = np.unique(np.array(agency_of), return_inverse=True)[1]
-    random_pairs = _random_distances(tokeniser, scheme, columns, agency_number, rng)
-    model, match_share = fit(scheme, candidates, random_pairs, all_pairs)
+    model, match_share = fit(calibrate(columns, scheme, RANDOM_PAIRS), candidates, all_pairs)
     provenance = {
         "data": "synthetic population (benchmarks/population.py)",
         "records": str(records),
@@ -74,34 +71,6 @@ def train(scheme: LinkageScheme, records: int, seed: int) -> MatchModel:
         "match_share": f"{match_share:.3g}",
     }
     return replace(model, provenance=provenance)
-
-
-def _random_distances(
-    tokeniser: Tokeniser,
-    scheme: LinkageScheme,
-    columns: dict[str, list[str]],
-    agency_of: NDArray[np.intp],
-    rng: np.random.Generator,
-) -> NDArray[np.int16]:
-    """Distances (k, F) of random pairs of records, -1 where missing. Bits of a signature are interchangeable,
-    so a field's first ones stand for those a block would pick."""
-    rows = len(agency_of)
-    left, right = rng.integers(rows, size=(2, RANDOM_DRAWS))
-    # of one agency: it seldom holds a person twice, so hardly a match is among them
-    kept = (left != right) & (agency_of[left] == agency_of[right])
-    left, right = left[kept], right[kept]
-    result = np.full((len(left), len(scheme.fields)), -1, np.int16)
-    for f, field in enumerate(scheme.fields):
-        values = sorted(set(columns[field.name]) - {""})
-        if not values:
-            continue
-        number = {value: i for i, value in enumerate(values)}
-        value_of = np.array([number.get(value, -1) for value in columns[field.name]])
-        bits = np.packbits(tokeniser.sign_values(field, values)[:, : field.bits], axis=1)
-        both = np.flatnonzero((value_of[left] >= 0) & (value_of[right] >= 0))
-        differing = np.bitwise_xor(bits[value_of[left[both]]], bits[value_of[right[both]]])
-        result[both, f] = np.bitwise_count(differing).sum(axis=1)
-    return result
 
 
 def write(scheme: LinkageScheme, folder: Path, records: int = 100_000, seed: int = 20_260_901) -> Path:

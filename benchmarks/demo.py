@@ -97,7 +97,7 @@ def latest_by_person(alerts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What the coordinator holds true after reading the log: for each person told of, its latest alert."""
     latest: dict[str, dict[str, Any]] = {}
     for alert in alerts:
-        if alert["kind"] in ("WITHDRAWN", "MERGED"):
+        if alert["kind"] in ("NO_LONGER_IDENTIFIED", "WITHDRAWN", "MERGED"):
             latest.pop(alert["person_id"], None)
         else:
             latest[alert["person_id"]] = alert

@@ -38,11 +38,14 @@ class Deployment:
         scheme: str = "uk-person-v1",
         agencies: Sequence[Agency] = AGENCIES,
         population: int = 100_000,
+        options: str = "",
     ) -> None:
+        """`options`: further lines of the matcher's table."""
         self.folder = folder
         self.scheme = scheme
         self.agencies = agencies
         self.population = population
+        self.options = options
         self.address = ""
         self._server: subprocess.Popen[str] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,8 @@ class Deployment:
         )
         self.server_config.write_text(
             f'[matcher]\nlisten = "127.0.0.1:0"\ndatabase = "matcher.db"\nscheme = "{self.scheme}"\n{shown.strip()}\n'
-            f"expected_population = {self.population}\n\n"
+            # no quiet period, so that all is told once all is matched
+            f"expected_population = {self.population}\nquiet_seconds = 0\n{self.options}\n\n"
             f"{_tls('server')}\n{parties}"
             f'[[coordinator]]\nname = "coordinator"\ncertificate = "spiffe://{_DOMAIN}/coordinator/main"\n\n'
             f'[[operator]]\nname = "operator"\ncertificate = "spiffe://{_DOMAIN}/operator/main"\n'
@@ -151,10 +155,20 @@ class Deployment:
         fields = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split() if self._server else []
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
+    def resident_bytes(self) -> int:
+        """Memory the matcher holds, at most so far."""
+        text = Path(f"/proc/{self._server.pid}/status").read_text() if self._server else "VmHWM: 0 kB"
+        return int(re.findall(r"VmHWM:\s*(\d+)", text)[0]) * 1024
+
     def kill(self) -> None:
         """End the matcher as a crash would."""
         if self._server is not None:
             self._end(self._server, signal.SIGKILL)
+
+    def abort(self) -> None:
+        """End the matcher as a fault inside it would."""
+        if self._server is not None:
+            self._end(self._server, signal.SIGABRT)
 
     def stop(self) -> None:
         """Stop the matcher, gracefully."""

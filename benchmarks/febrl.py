@@ -29,7 +29,8 @@ def febrl4(*, with_number: bool) -> dict[str, pd.DataFrame]:
         table = pd.DataFrame(index=held.index)
         table["record_ref"], table["agency"] = held.index, agency
         table["forename"], table["surname"], table["dob"] = held["given_name"], held["surname"], held["date_of_birth"]
-        table["address"] = (held["street_number"] + " " + held["address_1"]).str.strip()
+        parts = (held[name] for name in ("street_number", "address_1", "address_2", "suburb"))
+        table["address"] = [" ".join(" ".join(row).split()) for row in zip(*parts, strict=True)]
         table["postcode"] = held["postcode"]
         table["identifier"] = held["soc_sec_id"] if with_number else ""
         tables[agency] = table

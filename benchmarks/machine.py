@@ -30,6 +30,11 @@ def report(figures: dict[str, Any], json_path: Path | None) -> None:
     """Print figures, and write them to a file if one is named."""
     for name, value in figures.items():
         click.echo(f"{name}: {value}")
+    write(figures, json_path)
+
+
+def write(figures: dict[str, Any], json_path: Path | None) -> None:
+    """Write figures to a file if one is named; its folder is made."""
     if json_path:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(figures, indent=1) + "\n")

