@@ -8,7 +8,7 @@ PROTOS := $(wildcard proto/matcher/v1/*.proto)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format proto proto-check lock benchmark models clean
+.PHONY: help setup demo test lint format proto proto-check lock benchmark quality models fuzz audit sbom clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,11 +60,37 @@ proto-check: $(STAMP)  ## matcher/v1 is what proto/ generates
 benchmark: $(STAMP)  ## append rate over TLS at 100,000 records, with precision and recall
 	$(BIN)/python -m benchmarks throughput --records 100000 --json results/throughput.json
 
+quality: $(STAMP)  ## ours on tokens beside Splink, recordlinkage, anonlink and the NHS rules (an hour or more)
+	$(BIN)/python -m benchmarks quality --json results/quality.json
+
 models: $(STAMP)  ## train the shipped match models anew
 	$(BIN)/python -m benchmarks models
 
+# what these need stands in an environment of its own: nothing else depends on it, or on the network
+TOOLS := $(VENV)/tools
+$(TOOLS)/.installed: scripts/requirements-tools.lock $(STAMP)
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r scripts/requirements-tools.lock
+	@touch $@
+
+FUZZ_SECONDS ?= 60
+fuzz: $(TOOLS)/.installed  ## fuzz every decoder with atheris, FUZZ_SECONDS (60) each
+	PYTHONPATH=$(TOOLS)/lib/python3.11/site-packages $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+audit: $(TOOLS)/.installed  ## known vulnerabilities of the locked packages; fails where the service does not answer for each
+	$(TOOLS)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict
+
+sbom: $(TOOLS)/.installed  ## software bill of materials (CycloneDX) of the locked packages, in results/sbom.json
+	@mkdir -p results
+	$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--output-file results/sbom.json
+
 lock:  ## resolve the lock file anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+	for peer in splink clk; do uv pip compile benchmarks/peers/requirements-$$peer.in --generate-hashes --no-header \
+		--no-annotate --python-version 3.11 -o benchmarks/peers/requirements-$$peer.lock || exit 1; done
+	uv pip compile scripts/requirements-tools.in --generate-hashes --no-header --no-annotate --python-version 3.11 \
+		-o scripts/requirements-tools.lock
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) demo-run results tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo-run crash-run fuzz-run results tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -89,7 +89,7 @@ def test_grpc_stays_at_the_edges() -> None:
 
 def test_the_linkage_key_is_read_on_the_agencys_side_only() -> None:
     keys = {"matcher.agency.keys", "matcher.agency"}
-    assert all(under(path, "agency", "cli") for path in MATCHER if keys & set(imports(path)))
+    assert all(under(path, "agency", "cli", "linking") for path in MATCHER if keys & set(imports(path)))
 
 
 def test_unfinished_work_is_not_marked_in_the_source() -> None:
@@ -114,7 +114,7 @@ REASONS = [value.name for value in ErrorReason.DESCRIPTOR.values if value.number
 CODES = {
     "INTERNAL": "INTERNAL",
     "INVALID_ARGUMENT": "WRONG_STRIDE BAD_TOKEN FLOODING_TOKEN DUPLICATE_ALIAS BAD_DAY INVALID_ARGUMENT",
-    "RESOURCE_EXHAUSTED": "OVERSIZE_BATCH STORE_FULL",
+    "RESOURCE_EXHAUSTED": "OVERSIZE_BATCH STORE_FULL QUOTA_EXCEEDED",
     "FAILED_PRECONDITION": "SCHEME_MISMATCH UNKNOWN_EPOCH GREEN_AND_BLUE_REQUIRED CASE_STATE",
     "OUT_OF_RANGE": "OFFSET_GAP ACKNOWLEDGE_AHEAD",
     "ALREADY_EXISTS": "OFFSET_COMMITTED REQUEST_REUSED",
@@ -141,7 +141,7 @@ def test_every_reason_has_the_code_the_contract_gives(reason: str) -> None:
     exception = next((each for each in EXCEPTIONS if vars(each).get("REASON") == reason), MatcherError)
     made = exception.__new__(exception)
     Exception.__init__(made, "a place and a reason")
-    made.__dict__.update(column="aliases", field="flags", expected=7)
+    made.__dict__.update(column="aliases", field="flags", expected=7, quota="records_per_day", limit=7)
     assert status_of(made).code is grpc.StatusCode[code]
 
 

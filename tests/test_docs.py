@@ -1,6 +1,7 @@
 """The pages say what the code does: commands, options, reasons, schemes and links."""
 
 import hmac
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,13 +16,16 @@ import pytest
 from matcher.agency.elements import elements
 from matcher.agency.identity import NormalisedBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
+from matcher.agency.nicknames import ROOTS
+from matcher.agency.signing.values import sign_values
 from matcher.agency.tokeniser import Tokeniser, canonical_columns
+from matcher.blocking.common_names import COMMON_NAMES
 from matcher.blocking.passes import blocking_values
 from matcher.cli import main
 from matcher.config import (
     Agency,
     AgencyConfig,
-    Caller,
+    Coordinator,
     CoordinatorConfig,
     OperatorConfig,
     ServerConfig,
@@ -121,6 +125,23 @@ def test_shown_commands_exist(name: str, line: str) -> None:
             parameter.type.convert(value, parameter, context)
 
 
+def test_the_example_unit_starts_a_command_there_is() -> None:
+    [line] = re.findall(r"^ExecStart=(.*)$", page("deploy/matcher.service"), re.MULTILINE)
+    path, *words = shlex.split(line)
+    assert Path(path).name == "matcher"
+    command = dict(commands())[f"matcher {words[0]}"]
+    assert not command.make_parser(click.Context(command)).parse_args(words[1:])[1]
+
+
+def test_the_example_container_starts_a_command_there_is() -> None:
+    [entry] = re.findall(r"^ENTRYPOINT (.*)$", page("deploy/Containerfile"), re.MULTILINE)
+    [words] = re.findall(r"^CMD (.*)$", page("deploy/Containerfile"), re.MULTILINE)
+    [path], (name, *rest) = json.loads(entry), json.loads(words)
+    assert Path(path).name == "matcher"
+    command = dict(commands())[f"matcher {name}"]
+    assert not command.make_parser(click.Context(command)).parse_args(rest)[1]
+
+
 # -- configuration ----------------------------------------------------------------------------------------------
 
 
@@ -137,7 +158,7 @@ def shown_default(default: object) -> str:
 @pytest.mark.parametrize(
     ("heading", "schemas"),
     [
-        ("### Matcher", (ServerConfig, TlsFiles, Agency, Caller)),
+        ("### Matcher", (ServerConfig, TlsFiles, Agency, Coordinator)),
         ("### Agency", (AgencyConfig,)),
         ("### Coordinator", (CoordinatorConfig,)),
         ("### Operator", (OperatorConfig,)),
@@ -176,6 +197,25 @@ def test_the_normative_text_gives_the_scheme_that_is_shipped(scheme: LinkageSche
     assert tables == expected, "docs/token-scheme.md must say:\n" + "\n".join(expected)
 
 
+def listed(heading: str) -> str:
+    """The block of text under a heading of docs/token-scheme.md."""
+    found = re.search(r"```text\n(.*?)```", section(page("docs/token-scheme.md"), heading), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_the_normative_text_lists_the_common_names() -> None:
+    assert set(listed("### 8.2 Common names").split()) == COMMON_NAMES
+
+
+def test_the_normative_text_lists_the_forms_of_forenames() -> None:
+    written: dict[str, set[str]] = {}
+    for group in re.split(r"[|\n]", listed("### 5.1 Forms of forenames")):
+        for form in group.split():
+            written.setdefault(form, set()).add(group.split()[0])
+    assert written == {form: set(roots) for form, roots in ROOTS.items()}
+
+
 def worked_example() -> str:
     """The block of docs/token-scheme.md, section 16."""
     scheme, pass_name = UK_PERSON_V1, "birth-date forename-initial"
@@ -190,7 +230,7 @@ def worked_example() -> str:
     )
     p = [each.name for each in scheme.passes].index(pass_name)
     value = blocking_values(scheme.passes[p], canonical_columns(batch, scheme))[0]
-    signature = tokeniser.sign_values(scheme.fields[0], ["ANN"])[0]
+    signature = sign_values(keys.sign_key("forename"), scheme.fields[0], ["ANN"])[0]
     tokens = tokeniser.tokenise(batch)
     shown = {
         "key check": keys.key_check.hex(),
@@ -203,7 +243,7 @@ def worked_example() -> str:
         "block token": tokens.block_tokens[0, p].tobytes().hex(),
     }
     at = 0
-    for f, field in enumerate(scheme.fields):
+    for f, field in enumerate(scheme.encoded):
         end = at + field.bits // 8
         present = int(tokens.field_masks[0]) >> f & 1
         shown[field.name] = tokens.encodings[0, p, at:end].tobytes().hex() if present else ".." * (end - at)
@@ -212,11 +252,8 @@ def worked_example() -> str:
 
 
 def test_the_worked_example_is_what_the_tokeniser_makes() -> None:
-    written = re.search(
-        r"```text\n(.*?)```", section(page("docs/token-scheme.md"), "## 16. A worked example"), re.DOTALL
-    )
-    assert written
-    assert written[1] == worked_example(), "docs/token-scheme.md must say:\n" + worked_example()
+    written = listed("## 16. A worked example")
+    assert written == worked_example(), "docs/token-scheme.md must say:\n" + worked_example()
 
 
 def anchors(text: str) -> set[str]:
