@@ -13,16 +13,16 @@ _TOGETHER = 4
 @njit(cache=True, nogil=True, inline="always")
 def _number_of(
     slots: NDArray[np.int32], keys: NDArray[np.uint64], count: int, high: np.uint64, low: np.uint64, add: bool
-) -> np.int32:
+) -> int:
     """Number of one name, see `intern`: `count` if it was added."""
     mask = np.uint64(len(slots) - 1)
     at = high & mask
     while True:
-        number = slots[at]
-        if number == _NONE:
+        number = int(slots[at])
+        if number < 0:
             if add:
-                number = np.int32(count)
-                slots[at] = number
+                number = count
+                slots[at] = count
                 keys[count, 0], keys[count, 1] = high, low
             return number
         if keys[number, 0] == high and keys[number, 1] == low:
