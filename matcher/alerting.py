@@ -75,7 +75,7 @@ def _moved(reviews: Mapping[int, int], drafts: Iterable[Draft]) -> dict[int, int
 
 
 class Alerting:
-    """See the module. `now`: seconds since 1970-01-01 UTC."""
+    """See the module. `now`: seconds since 1970-01-01 UTC; `told`: what the store's alerts told."""
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class Alerting:
         names: Names,
         settings: Settings,
         now: Callable[[], float],
+        told: Iterable[Tellings],
     ) -> None:
         self._store = store
         self._registry = registry
@@ -98,7 +99,7 @@ class Alerting:
         self._held = np.zeros(0, np.bool_)
         """By person: whether a further agency is known that its quiet period keeps back."""
         self.told.reserve(registry.count)
-        for tellings in store.tellings():
+        for tellings in told:
             self._follow(tellings)
         self._sequence = store.last_sequence
         self._closed = {closed.record: closed for closed in store.closed_records()}
