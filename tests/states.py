@@ -379,8 +379,8 @@ class States(RuleBasedStateMachine):
         mark = self.marks.get(consumer, 0)
         stream = self.alerts.WatchAlerts(alerts_pb.WatchAlertsRequest(consumer=consumer), _CONTEXT)
         received = []
-        while (message := next(stream)).WhichOneof("event") == "alert":
-            received.append(message.alert.sequence)
+        while (message := next(stream)).alerts:
+            received += [alert.sequence for alert in message.alerts]
         assert received == [n for n, said in enumerate(self.life.log, 1) if said and n > mark]
         assert message.checkpoint == max(len(self.life.log), mark)
         if before is not None:

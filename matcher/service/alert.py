@@ -64,9 +64,9 @@ class AlertServicer(AlertServiceServicer):
             if self._watchers[consumer] is not me:
                 raise ConsumerFencedError("a newer connection of this consumer took over")
             last = self._store.last_sequence
-            for alert in (page := self._messages(self._store.alerts_after(sequence, _PAGE))):
-                yield pb.WatchAlertsResponse(alert=alert)
-                sequence = alert.sequence
+            if page := self._store.alerts_after(sequence, _PAGE):
+                yield pb.WatchAlertsResponse(alerts=self._messages(page))
+                sequence = page[-1].sequence
                 quiet_since = 0.0
             if len(page) == _PAGE:
                 continue

@@ -210,10 +210,10 @@ def test_a_consumer_s_checkpoint_passes_over_purged_alerts(matcher: Matcher) -> 
     stream = matcher.alerts().WatchAlerts(alert_service_pb2.WatchAlertsRequest(consumer="c", after_sequence=0))
     assert next(stream).checkpoint == 0
     case_id = open_case(matcher, anna_is_known(matcher))
-    assert [next(stream).alert.sequence, next(stream).checkpoint] == [1, 1]
+    assert [next(stream).alerts[0].sequence, next(stream).checkpoint] == [1, 1]
     matcher.send("council", sighting_today(Sighting("c2", BORIS)))
     matcher.send("housing", sighting_today(Sighting("o2", BORIS)))
-    assert [next(stream).alert.sequence, next(stream).checkpoint] == [2, 2]
+    assert [next(stream).alerts[0].sequence, next(stream).checkpoint] == [2, 2]
     close(matcher, case_id)
     assert [alert.sequence for alert in alerts(matcher)] == [2]
     boris = open_case(matcher, alerts(matcher)[0].person_id)
