@@ -61,6 +61,7 @@ class Deployment:
     def set_up(self) -> None:
         """Make keys, certificates and the matcher's configuration."""
         shown = self.command("keygen", "linkage", self.folder / "linkage.key", "--scheme", self.scheme)
+        self.command("keygen", "database", self.folder / "database.key")
         self.command("keygen", "coordinator", self.folder / "coordinator.key", self.folder / "coordinator.pub")
         parties = "".join(
             f'[[agency]]\nname = "{agency.name}"\nsector = "{agency.sector}"\n'
@@ -68,7 +69,8 @@ class Deployment:
             for agency in self.agencies
         )
         self.server_config.write_text(
-            f'[matcher]\nlisten = "127.0.0.1:0"\ndatabase = "matcher.db"\nscheme = "{self.scheme}"\n{shown.strip()}\n'
+            '[matcher]\nlisten = "127.0.0.1:0"\ndatabase = "matcher.db"\ndatabase_key = "database.key"\n'
+            f'scheme = "{self.scheme}"\n{shown.strip()}\n'
             # no quiet period, so that all is told once all is matched
             f"expected_population = {self.population}\nquiet_seconds = 0\n{self.options}\n\n"
             f"{_tls('server')}\n{parties}"

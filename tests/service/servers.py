@@ -23,6 +23,7 @@ from matcher.config import ServerConfig, TlsFiles
 from matcher.coordinator.client import AlertClient
 from matcher.coordinator.opening import Opener
 from matcher.model import Alert, TokenBatch
+from matcher.keyfile import DATABASE_KEY_LABEL, write_secret
 from matcher.pki import init_pki
 from matcher.rpc import MAX_MESSAGE_BYTES, open_channel
 from matcher.scheme import UK_PERSON_V1
@@ -32,7 +33,7 @@ from matcher.v1.feed_service_pb2_grpc import FeedServiceStub
 from matcher.v1.records_pb2 import RecordBatch
 from matcher.v1.status_service_pb2_grpc import StatusServiceStub
 from matcher.wire import batch_message
-from tests.factory import model
+from tests.factory import DATABASE_KEY, model
 
 SCHEME = UK_PERSON_V1
 EPOCH = 3
@@ -210,6 +211,7 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
     settings: dict[str, str | int | float | bool] = {
         "listen": "127.0.0.1:0",
         "database": "matcher.db",
+        "database_key": "database.key",
         "key_check": KEYS.key_check.hex(),
         "scheme": SCHEME.name,
         "epoch": EPOCH,
@@ -225,6 +227,8 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
         lines += ["[[agency]]", f'name = "{name}"', f'sector = "{sector}"', f'certificate = "{uri("agency", name)}"']
     for role, name in (("coordinator", "hub"), ("operator", "ops")):
         lines += [f"[[{role}]]", f'name = "{name}"', f'certificate = "{uri(role, name)}"']
+    if not (folder / "database.key").exists():
+        write_secret(folder / "database.key", DATABASE_KEY_LABEL, DATABASE_KEY)
     (folder / "matcher.toml").write_text("\n".join(lines) + "\n")
     return ServerConfig.load(folder / "matcher.toml", check_files=False)
 
