@@ -39,13 +39,14 @@ class Deployment:
         agencies: Sequence[Agency] = AGENCIES,
         population: int = 100_000,
         options: str = "",
+        encrypted: bool = True,
     ) -> None:
-        """`options`: further lines of the matcher's table."""
+        """`options`: further lines of the matcher's table; `encrypted`: whether the database is."""
         self.folder = folder
         self.scheme = scheme
         self.agencies = agencies
         self.population = population
-        self.options = options
+        self.options = options + ('\ndatabase_key = "database.key"' if encrypted else "")
         self.address = ""
         self._server: subprocess.Popen[str] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,8 +70,7 @@ class Deployment:
             for agency in self.agencies
         )
         self.server_config.write_text(
-            '[matcher]\nlisten = "127.0.0.1:0"\ndatabase = "matcher.db"\ndatabase_key = "database.key"\n'
-            f'scheme = "{self.scheme}"\n{shown.strip()}\n'
+            f'[matcher]\nlisten = "127.0.0.1:0"\ndatabase = "matcher.db"\nscheme = "{self.scheme}"\n{shown.strip()}\n'
             # no quiet period, so that all is told once all is matched
             f"expected_population = {self.population}\nquiet_seconds = 0\n{self.options}\n\n"
             f"{_tls('server')}\n{parties}"

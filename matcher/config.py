@@ -190,7 +190,7 @@ _SCHEME = _text("|".join(SCHEMES), "one of " + ", ".join(SCHEMES), SCHEMES.__get
 _NAME = _text("[a-z0-9-]{1,32}", "1 to 32 of a-z, 0-9 and -")
 _SPIFFE = _text(r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)*", "a URI such as spiffe://DOMAIN/agency/NAME")
 _PROBABILITY = _accept(lambda value: type(value) in (int, float) and 0 < value < 1, "above 0 and below 1")
-_VARIABLE = _text("[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
+_VARIABLE = _text("[A-Z_][A-Z0-9_]{0,39}", "the name of an environment variable: 1 to 40 of A-Z, 0-9 and _")
 _FLAG = _accept(lambda value: isinstance(value, bool), "true or false")
 
 

@@ -1,8 +1,8 @@
 """Encryption at rest: with a key, every page of a database, its log and its journal is encrypted and authenticated.
 
-SQLite3 Multiple Ciphers does it (https://utelle.github.io/SQLite3MultipleCiphers/), which `apsw-sqlite3mc` brings along:
-AEGIS-256, each page under a random nonce and bound to its place. A file begins with a salt, of which a key that is
-random itself has no need: there stands a check value of the key, so that a wrong key is told from damage.
+SQLite3 Multiple Ciphers does it (https://utelle.github.io/SQLite3MultipleCiphers/), which `apsw-sqlite3mc` brings
+along: AEGIS-256, each page under a random nonce and bound to its place. A file begins with a salt, of which a key that
+is random itself has no need: there stands a check value of the key, so that a wrong key is told from damage.
 """
 
 import hmac
@@ -44,7 +44,8 @@ def opens_with(path: Path, key: bytes) -> bool:
 
 
 def prove_key(path: Path, key: bytes | None) -> None:
-    """`StoreError` unless a database, if there is one, is encrypted with the key, or with none is not; see `is_plain`."""
+    """`StoreError` if there is a database and it is encrypted with another key, or is where there is none, or is not
+    where there is one; see `is_plain`."""
     if not (header := _header(path)):
         return
     if key is None:

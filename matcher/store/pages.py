@@ -1,7 +1,7 @@
-"""Checksums of pages: every page of a database that is not encrypted ends in one, written with the page and proved whenever it is read.
+"""Checksums of pages: every page of a database ends in one, written with the page and proved whenever it is read.
 
 SQLite's own shim does it (https://sqlite.org/cksumvfs.html), which `apsw` brings along. A page whose bytes changed on
-disk is an error to whoever reads it, in the database and in its log.
+disk is an error to whoever reads it, in the database and in its log. Pages of an encrypted database need none.
 """
 
 import ctypes

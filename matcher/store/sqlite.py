@@ -49,7 +49,8 @@ class SqliteStore(SqliteCases):
     """See `matcher.store.base.Store`. A second store on the same path, in any process, is refused (`StoreError`)."""
 
     def __init__(self, path: Path, key: bytes | None = None) -> None:
-        """Open or create the database; this reads all of it, to prove it sound. With a `key` (32 bytes) it is encrypted."""
+        """Open or create the database, encrypted with the key (32 bytes) if one is given; this reads all of it, to
+        prove it sound."""
         self._path = path
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()

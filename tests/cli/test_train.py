@@ -139,7 +139,7 @@ def test_train_leaves_what_the_database_holds_as_it_is(site: Path, config: Path)
     for folder in (site, config.parent):
         with closing(connect(folder / "matcher.db", DATABASE_KEY)) as database:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-            held.append({name: database.execute(f"SELECT * FROM {name}").fetchall() for name in tables})
+            held.append({name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables})
     assert held[0] == held[1]
     assert prove(config.with_name("matcher.db"))
 

@@ -22,8 +22,8 @@ from matcher.agency.tokeniser import Tokeniser
 from matcher.config import ServerConfig, TlsFiles
 from matcher.coordinator.client import AlertClient
 from matcher.coordinator.opening import Opener
-from matcher.model import Alert, TokenBatch
 from matcher.keyfile import DATABASE_KEY_LABEL, write_secret
+from matcher.model import Alert, TokenBatch
 from matcher.pki import init_pki
 from matcher.rpc import MAX_MESSAGE_BYTES, open_channel
 from matcher.scheme import UK_PERSON_V1
@@ -113,7 +113,7 @@ def alias(agency: str, each: Person) -> bytes:
 class Deployed:
     """One matcher with agencies police, clinic and council, a coordinator and an operator."""
 
-    def __init__(self, folder: Path, **options: str | int | float | bool) -> None:
+    def __init__(self, folder: Path, **options: str | int | float | bool | None) -> None:
         self.folder = folder
         model().save(folder / "model.json")
         self.config = write_config(folder, **options)
@@ -202,13 +202,13 @@ class Deployed:
         return self.server.matching.pipeline.store.committed_through
 
 
-def write_config(folder: Path, **options: str | int | float | bool) -> ServerConfig:
-    """A server's configuration file, read; `options` are its own or replace the usual ones.
+def write_config(folder: Path, **options: str | int | float | bool | None) -> ServerConfig:
+    """A server's configuration file, read; `options` are its own or replace the usual ones, or take one out (None).
 
     With `model` of `tests.factory`, records that have every attribute are a MATCH, and records with no more than a name
     and a date of birth (`little`) a POSSIBLE_MATCH.
     """
-    settings: dict[str, str | int | float | bool] = {
+    settings: dict[str, str | int | float | bool | None] = {
         "listen": "127.0.0.1:0",
         "database": "matcher.db",
         "database_key": "database.key",
@@ -221,7 +221,11 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
         "max_batch_records": MOST_RECORDS,
         "quiet_seconds": 0,
     } | options
-    lines = ["[matcher]", *(f"{name} = {_toml(value)}" for name, value in settings.items()), "[tls]"]
+    lines = [
+        "[matcher]",
+        *(f"{name} = {_toml(value)}" for name, value in settings.items() if value is not None),
+        "[tls]",
+    ]
     lines += [f'{name} = "pki/server/{name}.pem"' for name in ("certificate", "key", "authority")]
     for name, sector in SECTORS.items():
         lines += ["[[agency]]", f'name = "{name}"', f'sector = "{sector}"', f'certificate = "{uri("agency", name)}"']
