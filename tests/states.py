@@ -119,7 +119,7 @@ class States(RuleBasedStateMachine):
 
     def serve(self) -> None:
         """What stands before the pipeline, for the store as it is now."""
-        matching = Matching(self.world.pipeline)
+        matching = Matching(self.world.store, lambda: self.world.pipeline)
         self.alerts = AlertServicer(matching, EPOCH, lambda _: True, self.world._now)
         self.cases = CaseServicer(_CASE_CONFIG, matching, self.world._now)
         self.watches = {}

@@ -30,8 +30,11 @@ def serve(config_path: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     server.start()
     click.echo(f"serving on {server.address}")
-    stop.wait()
-    server.stop()
+    try:
+        server.complete()
+        stop.wait()
+    finally:
+        server.stop()
 
 
 @click.command(cls=Command)

@@ -30,13 +30,13 @@ from matcher.model import (
     MatchOutcome,
     Resolution,
 )
-from matcher.store.base import FeedState, MatchedFrame, Telling
+from matcher.store.base import FeedState, MatchedFrame, Tellings
 from matcher.store.checks import check_outcome
 from matcher.store.connection import cut_log, lock, make_private, open_reader, open_writer, prepare, translated
 from matcher.store.lookup import Lookup
 from matcher.store.outcome import needs_lookup, write_outcome
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, telling_of
+from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, tellings_of
 from matcher.store.sqlite_cases import SqliteCases
 from matcher.store.sums import drop_sum, prove, write_sum
 from matcher.store.tally import Tally
@@ -247,11 +247,11 @@ class SqliteStore(SqliteCases):
         with self._reading() as reader:
             return read_alerts(reader, sequence, limit)
 
-    def tellings(self) -> Iterator[Telling]:
+    def tellings(self) -> Iterator[Tellings]:
         """See `Store`. Rows are read some thousands at a time, so that others can read in between."""
         sequence = 0
         while rows := self._rows("tellings_after", sequence, _TELLINGS):
-            yield from map(telling_of, rows)
+            yield tellings_of(rows)
             sequence = rows[-1][0]
 
     def alert(self, alert_id: bytes) -> Alert:

@@ -123,6 +123,7 @@ class Deployed:
 
     def __enter__(self) -> Self:
         self.server.start()
+        self.server.complete()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -142,6 +143,7 @@ class Deployed:
         self.config = replace(self.config, listen=address)
         self.server = Server(self.config)
         self.server.start()
+        self.server.complete()
 
     def tls(self, party: str) -> TlsFiles:
         """A party's certificate files, such as `agency-police`."""
@@ -189,17 +191,17 @@ class Deployed:
 
     def settle(self) -> None:
         """Return when everything committed is matched."""
-        store = self.server.matching.pipeline.store
+        store = self.server.matching.store
         wait_until(lambda: store.matched_through == store.committed_through)
 
     def alerts(self) -> list[Alert]:
         """The alert log, as stored, once everything is matched."""
         self.settle()
-        return self.server.matching.pipeline.store.alerts_after(0, 10_000)
+        return self.server.matching.store.alerts_after(0, 10_000)
 
     def frames(self) -> int:
         """Frames ever committed."""
-        return self.server.matching.pipeline.store.committed_through
+        return self.server.matching.store.committed_through
 
 
 def write_config(folder: Path, **options: str | int | float | bool | None) -> ServerConfig:

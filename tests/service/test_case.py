@@ -137,7 +137,7 @@ def test_cases_are_listed_in_pages_with_what_is_overdue(matcher: Matcher) -> Non
     assert first.cases[0].standing == case(matcher, opened[0])
     close(matcher, opened[0])
     matcher.settle()
-    store = matcher.server.matching.pipeline.store
+    store = matcher.server.matching.store
     assert not case(matcher, opened[0]).removal_overdue
     closed_at = store.case(opened[0]).closed_at
     assert [store.removals_overdue(closed_at + after) for after in (0, 1)] == [0, 2]
@@ -257,7 +257,7 @@ def test_cases_and_notices_survive_a_restart(matcher: Matcher) -> None:
 
 
 def test_a_store_that_fails_says_nothing_of_its_place(matcher: Matcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = matcher.server.matching.pipeline.store
+    store = matcher.server.matching.store
     for error, reason in (
         (StoreError("/secret/path is damaged"), "ERROR_REASON_STORE_UNAVAILABLE"),
         (StoreFullError("/secret/path is full"), "ERROR_REASON_STORE_FULL"),

@@ -182,7 +182,7 @@ def break_matching(deployed: Deployed) -> None:
 
 def test_a_handler_that_fails_says_nothing_of_why(tmp_path: Path, captured: pytest.LogCaptureFixture) -> None:
     with Deployed(tmp_path) as deployed:
-        store = deployed.server.matching.pipeline.store
+        store = deployed.server.matching.store
 
         def fail(*_: object) -> int:
             raise ValueError("Quixotterby")
