@@ -64,6 +64,19 @@ def frozen(tmp_path: Path) -> Iterator[Path]:
     yield path
 
 
+@pytest.fixture
+def left(path: Path) -> Iterator[tuple[Path, Everything]]:
+    """What a kill left of an encrypted database, its log not yet copied into it; and what it tells."""
+    store = lived(path, DATABASE_KEY)
+    (folder := path.with_name("left")).mkdir()
+    names = [path.with_name(path.name + end) for end in ("", "-wal", ".tally")]
+    # in a child: closing a file here would drop SQLite's locks
+    subprocess.run(["cp", *names, folder], check=True)
+    expected = Everything.of(store, _CASE)
+    store.close()
+    yield folder / path.name, expected
+
+
 # -- what is stolen --------------------------------------------------------------------------------------------------
 
 
@@ -179,24 +192,28 @@ def test_a_page_of_zeros_or_in_another_s_place_is_refused(frozen: Path) -> None:
     assert len(pages) > 30
 
 
-def test_every_byte_of_the_header_that_is_not_encrypted_is_refused_or_says_nothing(frozen: Path) -> None:
-    content = frozen.read_bytes()
-    store = SqliteStore(frozen, DATABASE_KEY)
-    expected = Everything.of(store, _CASE)
-    store.close()
+def test_every_byte_of_the_header_that_is_not_encrypted_is_refused_or_says_nothing(
+    left: tuple[Path, Everything],
+) -> None:
+    path, expected = left
+    files = {each: each.read_bytes() for each in path.parent.iterdir()}
+    assert len(files) == 3
     served = set()
     for at in range(24):
-        for value in (0, 1, 2, 3, content[at] ^ 0x80):
-            sum_path(frozen).unlink(missing_ok=True)
-            frozen.write_bytes(content[:at] + bytes([value]) + content[at + 1 :])
+        for value in {0, 1, 2, 3, files[path][at] ^ 0x80} - {files[path][at]}:
+            for each in path.parent.iterdir():
+                each.unlink()
+            for each, content in files.items():
+                each.write_bytes(content)
+            path.write_bytes(files[path][:at] + bytes([value]) + files[path][at + 1 :])
             try:
-                store = SqliteStore(frozen, DATABASE_KEY)
+                store = SqliteStore(path, DATABASE_KEY)
             except StoreError:
                 continue
             assert Everything.of(store, _CASE) == expected
             store.close()
-            served |= {at} if value != content[at] else set()
-    assert served <= {18, 19}  # whether there is a log: the files beside it tell that
+            served.add(at)
+    assert served <= set(range(16, 24))  # the layout, which stands in the log's first page as well
 
 
 # -- changing the key ------------------------------------------------------------------------------------------------
@@ -220,17 +237,11 @@ def test_a_database_is_encrypted_and_its_key_changed(path: Path) -> None:
         store.close()
 
 
-def test_what_a_kill_left_in_the_log_is_under_the_new_key_too(path: Path) -> None:
-    store = lived(path, DATABASE_KEY)
-    left = path.with_name("left") / path.name
-    left.parent.mkdir()
-    names = " ".join(f"{path}{end}" for end in ("", "-wal", ".tally"))
-    subprocess.run(f"cp {names} {left.parent}", shell=True, check=True)
-    expected = Everything.of(store, _CASE)
-    store.close()
-    assert left.with_name("matcher.db-wal").stat().st_size
-    rekey(left, DATABASE_KEY, OTHER_KEY)
-    store = SqliteStore(left, OTHER_KEY)
+def test_what_a_kill_left_in_the_log_is_under_the_new_key_too(left: tuple[Path, Everything]) -> None:
+    path, expected = left
+    assert path.with_name("matcher.db-wal").stat().st_size
+    rekey(path, DATABASE_KEY, OTHER_KEY)
+    store = SqliteStore(path, OTHER_KEY)
     assert Everything.of(store, _CASE) == expected
     store.close()
 
