@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import apsw
 
-from matcher.errors import StoreError
+from matcher.errors import DatabaseKeyError, StoreError
 
 ENCRYPTED = "multipleciphers-unix"
 """Name of the file layer that encrypts pages; it must be the topmost one, or the log would stay plain."""
@@ -35,29 +35,28 @@ def uri(path: Path, key: bytes) -> str:
 
 def is_plain(path: Path) -> bool:
     """Whether there is a database that is not encrypted. Closes the file: not while this process has it open."""
-    return _header(path)[:_CHECK_BYTES] == _PLAIN
+    return _header(path).startswith(_PLAIN)
 
 
 def opens_with(path: Path, key: bytes) -> bool:
     """Whether there is a database encrypted with the key, as far as its check value says; see `is_plain`."""
-    return hmac.compare_digest(_header(path)[:_CHECK_BYTES], _check(key))
+    return _header(path).startswith(_check(key))
 
 
 def prove_key(path: Path, key: bytes | None) -> None:
-    """`StoreError` if there is a database and it is encrypted with another key, or is where there is none, or is not
-    where there is one; see `is_plain`."""
-    if not (header := _header(path)):
-        return
-    if key is None:
-        if not is_plain(path) and header[_RESERVED_AT:] == bytes([_RESERVED]):
-            raise StoreError(f"{path} is encrypted, and no key is configured: name its key (database_key)")
-    elif is_plain(path):
-        raise StoreError(
+    """`DatabaseKeyError` if there is a database and it is encrypted with another key, or is where there is none, or is
+    not where there is one; see `is_plain`."""
+    header = _header(path)
+    plain = header.startswith(_PLAIN)
+    if key is None and not plain and header[_RESERVED_AT:] == bytes([_RESERVED]):
+        raise DatabaseKeyError(f"{path} is encrypted, and no key is configured")
+    if key is not None and plain:
+        raise DatabaseKeyError(
             f"{path} is not encrypted, and a key is configured: encrypt it with `matcher rekey`, or take the key from"
             " the configuration"
         )
-    elif not opens_with(path, key):
-        raise StoreError(
+    if key is not None and header and not header.startswith(_check(key)):
+        raise DatabaseKeyError(
             f"{path} is encrypted with another key than the configured one: configure its own; if that is the one, the"
             " file is damaged: restore a backup"
         )

@@ -431,7 +431,7 @@ def test_a_database_is_encrypted_its_key_changed_and_the_wrong_one_refused(tmp_p
     done("keygen", "database", folder / "second.key")
     write_config(folder, database_key=None)
     for command in (("serve",), ("backup", folder / "saved"), ("rekey", folder / "second.key")):
-        assert "is encrypted, and no key is configured: name its key (database_key)" in refused(*command, *options)
+        assert "encrypted, and no key is configured\nadvice: Configure the key" in refused(*command, *options)
     write_config(folder, database_key="first.key")
     assert "need the key they were made with" in done("rekey", folder / "second.key", *options)
     for command in (("serve",), ("backup", folder / "saved"), ("rekey", folder / "database.key")):
