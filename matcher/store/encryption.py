@@ -18,19 +18,20 @@ ENCRYPTED = "multipleciphers-unix"
 _CIPHER = "aegis"
 _CHECK_BYTES = 16
 _PLAIN = b"SQLite format 3\0"
-_RESERVED = 64
-_RESERVED_AT = 20
+_LAYOUT = slice(20, 24)
+_TAGGED = bytes([64, 64, 32, 32])
+"""In a header: 64 bytes of each page are reserved, for nonce and tag; the rest is the same in every SQLite file."""
 
 
 def unlock(connection: apsw.Connection, key: bytes) -> None:
     """Have a new connection read and write under a key of 32 bytes; a wrong one shows at the first read."""
-    connection.pragma("cipher", _CIPHER)
-    connection.pragma("key", _raw(key))
+    if connection.pragma("cipher", _CIPHER) != _CIPHER or connection.pragma("key", _raw(key)) != "ok":
+        raise StoreError("the installation is damaged: its SQLite does not encrypt; install it again")
 
 
 def uri(path: Path, key: bytes) -> str:
-    """What a file that is yet to be written under a key is called in a statement."""
-    return f"file:{quote(str(path.absolute()))}?vfs={ENCRYPTED}&cipher={_CIPHER}&hexkey={_raw(key).encode().hex()}"
+    """What a file that is yet to be written under a key is called in a statement. It holds the key."""
+    return f"file:{quote(str(path.absolute()))}?vfs={ENCRYPTED}&cipher={_CIPHER}&key={_raw(key)}"
 
 
 def is_plain(path: Path) -> bool:
@@ -48,7 +49,7 @@ def prove_key(path: Path, key: bytes | None) -> None:
     not where there is one; see `is_plain`."""
     header = _header(path)
     plain = header.startswith(_PLAIN)
-    if key is None and not plain and header[_RESERVED_AT:] == bytes([_RESERVED]):
+    if key is None and not plain and header[_LAYOUT] == _TAGGED:
         raise DatabaseKeyError(f"{path} is encrypted, and no key is configured")
     if key is not None and plain:
         raise DatabaseKeyError(
@@ -74,7 +75,7 @@ def _check(key: bytes) -> bytes:
 def _header(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_RESERVED_AT + 1)
+            return file.read(_LAYOUT.stop)
     except FileNotFoundError:
         return b""
     except OSError as error:

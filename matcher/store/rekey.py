@@ -31,7 +31,7 @@ def rekey(database: Path, old: bytes | None, new: bytes) -> None:
             check_database(source, database, pages=False)
             drop_sum(database)
             source.pragma("journal_mode", "delete")  # copies the log in and ends it; refused while a backup reads
-            source.execute("VACUUM INTO ?", (uri(partial, new),)).fetchall()
+            _copy(source, uri(partial, new))
         with translated(), closing(connect(partial, new)) as copy:
             check_database(copy, partial, thorough=True)
         with partial.open("rb") as file:
@@ -41,3 +41,11 @@ def rekey(database: Path, old: bytes | None, new: bytes) -> None:
     finally:
         discard(partial)
         os.close(descriptor)
+
+
+def _copy(source: apsw.Connection, out: str) -> None:
+    try:
+        source.execute("VACUUM INTO ?", (out,)).fetchall()
+    except apsw.Error as error:
+        error.args = ()  # its text may hold the name it was given, and that the key
+        raise

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
+import apsw
 import numpy as np
 import pytest
 
@@ -18,7 +21,7 @@ from matcher.errors import DatabaseKeyError, StoreError
 from matcher.model import FrameKind, MatchOutcome
 from matcher.store.backup import back_up, restore
 from matcher.store.connection import connect
-from matcher.store.encryption import is_plain, opens_with
+from matcher.store.encryption import is_plain, opens_with, unlock, uri
 from matcher.store.rekey import rekey
 from matcher.store.sqlite import SqliteStore
 from matcher.store.sums import sum_path
@@ -162,6 +165,32 @@ def test_no_refusal_or_log_holds_the_key(frozen: Path, tmp_path: Path) -> None:
     assert b"NotADBError" in printed
     for used in (DATABASE_KEY, OTHER_KEY):
         assert not Traces(np.frombuffer(used, np.uint8).reshape(1, 32)).found(printed)
+
+
+def test_what_fails_while_the_key_is_changed_does_not_hold_it(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = uri(frozen.with_name("missing") / "out", OTHER_KEY)
+    assert OTHER_KEY.hex() in name
+    with (
+        closing(connect(frozen, DATABASE_KEY, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)) as source,
+        pytest.raises(apsw.CantOpenError, match=OTHER_KEY.hex()),
+    ):
+        source.execute("VACUUM INTO ?", (name,)).fetchall()
+    monkeypatch.setattr("matcher.store.rekey.uri", lambda *_: name)
+    with pytest.raises(StoreError, match="CantOpenError") as raised:
+        rekey(frozen, DATABASE_KEY, OTHER_KEY)
+    assert isinstance(raised.value.__cause__, apsw.CantOpenError)
+    assert OTHER_KEY.hex() not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_sqlite_that_does_not_encrypt_is_not_used(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ignoring = SimpleNamespace(pragma=lambda *_: None)  # what SQLite does with a statement that it does not know
+    with pytest.raises(StoreError, match="does not encrypt"):
+        unlock(ignoring, DATABASE_KEY)
+    monkeypatch.setattr("matcher.store.connection.ENCRYPTED", "unix")
+    with pytest.raises(StoreError) as raised:
+        SqliteStore(path, DATABASE_KEY)
+    assert DATABASE_KEY.hex() not in "".join(traceback.format_exception(raised.value))
+    assert path.read_bytes() == b""
 
 
 # -- damage that a changed byte is not -------------------------------------------------------------------------------
