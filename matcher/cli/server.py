@@ -11,6 +11,8 @@ import click
 from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_to_stderr
 
 _SWITCH_SECONDS = 0.0005
+_LOOK_SECONDS = 1.0
+"""A signal that comes while the main thread is about to wait does not wake it: so often it looks by itself."""
 
 
 @click.command(cls=Command)
@@ -32,7 +34,8 @@ def serve(config_path: Path) -> None:
     click.echo(f"serving on {server.address}")
     try:
         server.complete()
-        stop.wait()
+        while not stop.wait(_LOOK_SECONDS):
+            pass
     finally:
         server.stop()
 
