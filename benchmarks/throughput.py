@@ -36,23 +36,23 @@ from matcher.wire import batch_message
 WINDOW_SECONDS = 10.0
 
 
-def run(records: int, seed: int, json_path: Path | None) -> None:
+def run(records: int, seed: int, json_path: Path | None, *, encrypted: bool) -> None:
     """Measure, print, and write the figures."""
-    report(measured(records, seed), json_path)
+    report(measured(records, seed, encrypted=encrypted), json_path)
 
 
-def measured(records: int, seed: int) -> dict[str, Any]:
+def measured(records: int, seed: int, *, encrypted: bool = True) -> dict[str, Any]:
     """Figures of one run."""
     folder = Path(tempfile.mkdtemp(prefix="throughput-"))
     try:
-        return _measure(records, seed, folder)
+        return _measure(records, seed, folder, encrypted)
     finally:
         shutil.rmtree(folder)
 
 
-def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:
+def _measure(records: int, seed: int, folder: Path, encrypted: bool) -> dict[str, Any]:
     population = generate(records, seed)
-    with Deployment(folder, population=records) as deployment:
+    with Deployment(folder, population=records, encrypted=encrypted) as deployment:
         deployment.set_up()
         deployment.start()
         started = time.perf_counter()
@@ -93,6 +93,7 @@ def _measure(records: int, seed: int, folder: Path) -> dict[str, Any]:
     return {
         "records": records,
         "seed": seed,
+        "encrypted": encrypted,
         "append_and_match_records_per_second": round(records / whole_seconds),
         "slowest_window_records_per_second": _slowest(acknowledged, whole_seconds),
         "window_seconds": WINDOW_SECONDS,

@@ -240,6 +240,10 @@ class StoreError(MatcherError):
     REASON = "ERROR_REASON_STORE_UNAVAILABLE"
 
 
+class DatabaseKeyError(StoreError):
+    """Configure the key that the file is encrypted with (`database_key`); keys are in docs/operations.md."""
+
+
 # -- what a client meets ----------------------------------------------------------------------------------------
 
 

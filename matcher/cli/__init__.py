@@ -24,6 +24,7 @@ for command in (
     server_commands.status,
     server_commands.backup,
     server_commands.restore,
+    server_commands.rekey,
     train.train,
     coordinator.alerts,
     case.cases,

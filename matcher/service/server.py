@@ -61,7 +61,9 @@ class Server:
 
     def _open(self, config: ServerConfig) -> None:
         model = MatchModel.load(config.model, config.scheme) if config.model else MatchModel.shipped(config.scheme)
-        self._store = SqliteStore(config.database)
+        if (key := config.read_database_key()) is None:
+            log.warning("the database is not encrypted: no database_key is configured")
+        self._store = SqliteStore(config.database, key)
         try:
             self._store.bind("scheme", config.scheme.digest.hex())
             # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start

@@ -48,8 +48,9 @@ _TELLINGS = 10_000  # a read in hand holds up the others
 class SqliteStore(SqliteCases):
     """See `matcher.store.base.Store`. A second store on the same path, in any process, is refused (`StoreError`)."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the database; this reads all of it, to prove it sound."""
+    def __init__(self, path: Path, key: bytes | None = None) -> None:
+        """Open or create the database, encrypted with the key (32 bytes) if one is given; this reads all of it, to
+        prove it sound."""
         self._path = path
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
@@ -63,12 +64,12 @@ class SqliteStore(SqliteCases):
             undo.callback(self._tally.close)
             make_private(path)
             with translated():
-                self._writer = open_writer(path, proved=proved)
+                self._writer = open_writer(path, key, proved=proved)
             undo.callback(self._writer.close)
             if proved:
                 drop_sum(path)
             with translated():
-                self._reader = open_reader(path)
+                self._reader = open_reader(path, key)
             undo.callback(self._reader.close)
             undo.callback(
                 self._writer.config, apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1

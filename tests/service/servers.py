@@ -22,6 +22,7 @@ from matcher.agency.tokeniser import Tokeniser
 from matcher.config import ServerConfig, TlsFiles
 from matcher.coordinator.client import AlertClient
 from matcher.coordinator.opening import Opener
+from matcher.keyfile import DATABASE_KEY_LABEL, write_secret
 from matcher.model import Alert, TokenBatch
 from matcher.pki import init_pki
 from matcher.rpc import MAX_MESSAGE_BYTES, open_channel
@@ -32,7 +33,7 @@ from matcher.v1.feed_service_pb2_grpc import FeedServiceStub
 from matcher.v1.records_pb2 import RecordBatch
 from matcher.v1.status_service_pb2_grpc import StatusServiceStub
 from matcher.wire import batch_message
-from tests.factory import model
+from tests.factory import DATABASE_KEY, model
 
 SCHEME = UK_PERSON_V1
 EPOCH = 3
@@ -112,7 +113,7 @@ def alias(agency: str, each: Person) -> bytes:
 class Deployed:
     """One matcher with agencies police, clinic and council, a coordinator and an operator."""
 
-    def __init__(self, folder: Path, **options: str | int | float | bool) -> None:
+    def __init__(self, folder: Path, **options: str | int | float | bool | None) -> None:
         self.folder = folder
         model().save(folder / "model.json")
         self.config = write_config(folder, **options)
@@ -203,15 +204,16 @@ class Deployed:
         return self.server.matching.store.committed_through
 
 
-def write_config(folder: Path, **options: str | int | float | bool) -> ServerConfig:
-    """A server's configuration file, read; `options` are its own or replace the usual ones.
+def write_config(folder: Path, **options: str | int | float | bool | None) -> ServerConfig:
+    """A server's configuration file, read; `options` are its own or replace the usual ones, or take one out (None).
 
     With `model` of `tests.factory`, records that have every attribute are a MATCH, and records with no more than a name
     and a date of birth (`little`) a POSSIBLE_MATCH.
     """
-    settings: dict[str, str | int | float | bool] = {
+    settings: dict[str, str | int | float | bool | None] = {
         "listen": "127.0.0.1:0",
         "database": "matcher.db",
+        "database_key": "database.key",
         "key_check": KEYS.key_check.hex(),
         "scheme": SCHEME.name,
         "epoch": EPOCH,
@@ -221,12 +223,18 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
         "max_batch_records": MOST_RECORDS,
         "quiet_seconds": 0,
     } | options
-    lines = ["[matcher]", *(f"{name} = {_toml(value)}" for name, value in settings.items()), "[tls]"]
+    lines = [
+        "[matcher]",
+        *(f"{name} = {_toml(value)}" for name, value in settings.items() if value is not None),
+        "[tls]",
+    ]
     lines += [f'{name} = "pki/server/{name}.pem"' for name in ("certificate", "key", "authority")]
     for name, sector in SECTORS.items():
         lines += ["[[agency]]", f'name = "{name}"', f'sector = "{sector}"', f'certificate = "{uri("agency", name)}"']
     for role, name in (("coordinator", "hub"), ("operator", "ops")):
         lines += [f"[[{role}]]", f'name = "{name}"', f'certificate = "{uri(role, name)}"']
+    if not (folder / "database.key").exists():
+        write_secret(folder / "database.key", DATABASE_KEY_LABEL, DATABASE_KEY)
     (folder / "matcher.toml").write_text("\n".join(lines) + "\n")
     return ServerConfig.load(folder / "matcher.toml", check_files=False)
 

@@ -21,6 +21,7 @@ from matcher.store.connection import connect
 from matcher.v1 import alert_service_pb2 as alert_pb
 from matcher.v1 import feed_service_pb2 as feed_pb
 from matcher.v1 import status_service_pb2 as status_pb
+from tests.factory import DATABASE_KEY
 from tests.service.servers import Deployed, batch, people, wait_until
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
@@ -96,7 +97,7 @@ def test_a_matcher_that_cannot_make_its_memory_ends(tmp_path: Path) -> None:
         deployed.settle()
     database = deployed.config.database
     database.with_name(database.name + ".sum").unlink()
-    with closing(connect(database)) as writer:  # what no checksum and no check of the structure sees
+    with closing(connect(database, DATABASE_KEY)) as writer:  # what no checksum and no check of the structure sees
         writer.execute("UPDATE numbering SET numbers = x'00'")
     command = matcher("serve", "--config", tmp_path / "matcher.toml")
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
