@@ -254,6 +254,8 @@ class ServerConfig(_File):
     reflection: Annotated[bool, _FLAG] = False
     metrics: Annotated[str | None, _address(0)] = None
     model: Annotated[Path | None, _file] = None
+    audit_log: Annotated[Path | None, _path] = None
+    audit_key: Annotated[Path | None, _file] = None
 
     @classmethod
     def _clashes(cls, values: dict[str, Any]) -> list[str]:
@@ -261,6 +263,8 @@ class ServerConfig(_File):
         possible = values.get("possible_probability", POSSIBLE_PROBABILITY)
         if possible >= values.get("match_probability", MATCH_PROBABILITY):
             problems.append("[matcher] possible_probability: must be below match_probability")
+        if ("audit_log" in values) is not ("audit_key" in values):
+            problems.append("[matcher] audit_log, audit_key: one needs the other")
         if len(values["agencies"]) > MOST_AGENCIES:
             problems.append(f"[[agency]]: must be {MOST_AGENCIES} at most")
         owners: dict[str, str] = {}

@@ -240,6 +240,16 @@ class StoreError(MatcherError):
     REASON = "ERROR_REASON_STORE_UNAVAILABLE"
 
 
+class AuditError(MatcherError):
+    """The audit log cannot be written, so nothing is served: free space or put the disk right, and send again."""
+
+    REASON = "ERROR_REASON_AUDIT_UNAVAILABLE"
+
+
+class AuditProofError(MatcherError):
+    """The audit log is not what the matcher wrote: keep it and its head as they are, and see docs/operations.md."""
+
+
 # -- what a client meets ----------------------------------------------------------------------------------------
 
 

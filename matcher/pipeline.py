@@ -72,6 +72,7 @@ class Pipeline:
         self.scorer = scorer
         self.settings = settings
         self._now = now
+        self.about_to_commit: Callable[[list[Frame], MatchOutcome], None] = lambda frames, outcome: None
         self._names = Names(store.database_id)
         self._agency_number = {agency.name: i for i, agency in enumerate(settings.agencies)}
         self.rebuild()
@@ -160,6 +161,7 @@ class Pipeline:
             )
             outcome.next_record = self.registry.count
             self._complete = True  # though ahead of the store should this fail
+            self.about_to_commit(frames, outcome)
             self.store.commit_matching(outcome)
             self._matched_through = outcome.matched_through
         return True

@@ -19,6 +19,7 @@ from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.normalise import normalise
 from matcher.agency.tokeniser import Tokeniser
+from matcher.audit.entry import generate_audit_key
 from matcher.config import ServerConfig, TlsFiles
 from matcher.coordinator.client import AlertClient
 from matcher.coordinator.opening import Opener
@@ -116,6 +117,7 @@ class Deployed:
         self.folder = folder
         model().save(folder / "model.json")
         self.config = write_config(folder, **options)
+        generate_audit_key(folder / "audit.key", folder / "audit.pub")
         init_pki(replace_agencies(self.config), folder / "pki")
         self._channels: dict[str, grpc.Channel] = {}
         self.server = Server(self.config)
@@ -218,6 +220,8 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
         "match_probability": 0.999999,
         "max_batch_records": MOST_RECORDS,
         "quiet_seconds": 0,
+        "audit_log": "audit.log",
+        "audit_key": "audit.key",
     } | options
     lines = ["[matcher]", *(f"{name} = {_toml(value)}" for name, value in settings.items()), "[tls]"]
     lines += [f'{name} = "pki/server/{name}.pem"' for name in ("certificate", "key", "authority")]
