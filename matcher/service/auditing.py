@@ -6,6 +6,7 @@ reference, a name an agency gave a request, or a count of what matched; what a c
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -18,12 +19,12 @@ from matcher.audit.log import AuditLog
 from matcher.config import ServerConfig
 from matcher.errors import AuditError, InvalidArgumentError
 from matcher.model import Frame, MatchOutcome
+from matcher.rpc import JUSTIFICATION
 from matcher.scheme import ALIAS_BYTES
 from matcher.service.identity import Caller
 from matcher.service.operation import DISTRIBUTION
 
-JUSTIFICATION = "justification"
-"""Metadata of a call: the caller's own reference to why it asks."""
+log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_PARTICIPANTS = 64
 Facts = dict[str, object]
@@ -197,6 +198,8 @@ class Auditor:
         """Open the log; fails as `AuditLog` does."""
         self._configuration = hashlib.sha256(repr(config).encode()).hexdigest()
         self._log = AuditLog(config.audit_log, config.audit_key) if config.audit_log and config.audit_key else None
+        if self._log is None:
+            log.warning("no audit log is kept: [matcher] names none")
 
     def call(self, method: str) -> AuditedCall:
         """A call of a method (`/package.Service/Method`)."""

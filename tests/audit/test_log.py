@@ -348,7 +348,7 @@ def test_a_full_disk_refuses_and_leaves_a_log_that_is_proved(place: Place, monke
     log = place.open()
     log.write({"event": "start"})
     monkeypatch.setattr(os, "write", full)
-    for room[0] in (0, 1, 5, 6, 7, 200, 0):  # noqa: B020
+    for room[0] in (0, 1, 5, 6, 7, 200, 0):
         with pytest.raises(AuditError, match="cannot be written"):
             log.write({"operation": "collection"})
     monkeypatch.undo()

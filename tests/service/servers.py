@@ -113,11 +113,12 @@ def alias(agency: str, each: Person) -> bytes:
 class Deployed:
     """One matcher with agencies police, clinic and council, a coordinator and an operator."""
 
-    def __init__(self, folder: Path, **options: str | int | float | bool) -> None:
+    def __init__(self, folder: Path, *, audited: bool = True, **options: str | int | float | bool) -> None:
         self.folder = folder
         model().save(folder / "model.json")
-        self.config = write_config(folder, **options)
         generate_audit_key(folder / "audit.key", folder / "audit.pub")
+        audit: dict[str, str] = {"audit_log": "audit.log", "audit_key": "audit.key"} if audited else {}
+        self.config = write_config(folder, **audit | options)
         init_pki(replace_agencies(self.config), folder / "pki")
         self._channels: dict[str, grpc.Channel] = {}
         self.server = Server(self.config)
@@ -220,8 +221,6 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
         "match_probability": 0.999999,
         "max_batch_records": MOST_RECORDS,
         "quiet_seconds": 0,
-        "audit_log": "audit.log",
-        "audit_key": "audit.key",
     } | options
     lines = ["[matcher]", *(f"{name} = {_toml(value)}" for name, value in settings.items()), "[tls]"]
     lines += [f'{name} = "pki/server/{name}.pem"' for name in ("certificate", "key", "authority")]
