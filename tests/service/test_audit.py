@@ -119,7 +119,9 @@ def test_every_call_leaves_its_entries(scene: Scene) -> None:
     last = {"CloseCase": 1, "RemoveRecords": 1, "ConfirmRemoval": 1, "ReleaseAlert": 1}
     for method in sorted(METHODS, key=lambda each: last.get(each.name, 0)):
         name = method.name
-        request = REQUESTS[name](scene, "own")
+        request: Any = REQUESTS[name](scene, "own")
+        if hasattr(request, "request_id"):
+            request.request_id = name
         for role, party in PARTY.items():
             scene.matcher.settle()
             before = len(entries(folder))
