@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import coordinator_config, done, run
+from tests.agency.deployed import agency_config, coordinator_config
+from tests.cli.test_commands import done, run
 from tests.service.servers import Deployed
 
 
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[Deployed]:
     with Deployed(tmp_path) as made:
+        agency_config(made, "police")  # and the coordinator's key
         yield made
 
 
