@@ -140,25 +140,30 @@ class AuditLog:
             self._note_head()
         if size - self._end not in range(_MOST_REST):
             raise AuditProofError(f"{self._path} does not end where its head says: entry {self._head.number}")
-        if self._end and not self._is_last(self._last_line()):
-            raise AuditProofError(f"entry {self._head.number} of {self._path} was changed")
+        if self._end:
+            self._prove_last(self._last_line())
         chain, read = Chain(self._head), 0
         for line in BytesIO(os.pread(self._file, size - self._end, self._end)):
             read += len(line)
             if chain.take(line) is None:
                 continue
-            if not is_signed(self._key.public_key(), line):
-                raise AuditProofError(f"entry {chain.head.number} of {self._path} is not signed with this key")
+            self._prove_ours(chain.head.number, line)
             self._head, self._end, read = chain.head, self._end + read, 0
         self._torn = chain.torn
         self._note_head()
 
-    def _is_last(self, line: bytes) -> bool:
+    def _prove_last(self, line: bytes) -> None:
         try:
-            before = Head(Entry.read(line).number - 1)
+            same = Head(Entry.read(line).number - 1).after(line) == self._head
         except ValueError:
-            return False
-        return before.after(line) == self._head
+            same = False
+        if not same:
+            raise AuditProofError(f"entry {self._head.number} of {self._path} was changed")
+        self._prove_ours(self._head.number, line)
+
+    def _prove_ours(self, number: int, line: bytes) -> None:
+        if not is_signed(self._key.public_key(), line):
+            raise AuditProofError(f"entry {number} of {self._path} is not signed with this key")
 
     def _last_line(self) -> bytes:
         """The line that ends where the head says."""
