@@ -64,6 +64,7 @@ class Deployment:
         shown = self.command("keygen", "linkage", self.folder / "linkage.key", "--scheme", self.scheme)
         self.command("keygen", "database", self.folder / "database.key")
         self.command("keygen", "coordinator", self.folder / "coordinator.key", self.folder / "coordinator.pub")
+        self.command("keygen", "audit", self.folder / "audit.key", self.folder / "audit.pub")
         parties = "".join(
             f'[[agency]]\nname = "{agency.name}"\nsector = "{agency.sector}"\n'
             f'certificate = "spiffe://{_DOMAIN}/agency/{agency.name}"\n\n'
@@ -72,7 +73,8 @@ class Deployment:
         self.server_config.write_text(
             f'[matcher]\nlisten = "127.0.0.1:0"\ndatabase = "matcher.db"\nscheme = "{self.scheme}"\n{shown.strip()}\n'
             # no quiet period, so that all is told once all is matched
-            f"expected_population = {self.population}\nquiet_seconds = 0\n{self.options}\n\n"
+            f"expected_population = {self.population}\nquiet_seconds = 0\n"
+            f'audit_log = "audit.log"\naudit_key = "audit.key"\n{self.options}\n\n'
             f"{_tls('server')}\n{parties}"
             f'[[coordinator]]\nname = "coordinator"\ncertificate = "spiffe://{_DOMAIN}/coordinator/main"\n\n'
             f'[[operator]]\nname = "operator"\ncertificate = "spiffe://{_DOMAIN}/operator/main"\n'

@@ -258,6 +258,8 @@ class ServerConfig(_File):
     reflection: Annotated[bool, _FLAG] = False
     metrics: Annotated[str | None, _address(0)] = None
     model: Annotated[Path | None, _file] = None
+    audit_log: Annotated[Path | None, _path] = None
+    audit_key: Annotated[Path | None, _file] = None
 
     def read_database_key(self) -> bytes | None:
         """The key the database is encrypted with, 32 bytes; None if none is configured. `KeyFileError` if the file or
@@ -274,6 +276,8 @@ class ServerConfig(_File):
             problems.append("[matcher] possible_probability: must be below match_probability")
         if {"database_key", "database_key_variable"} <= values.keys():
             problems.append("[matcher] database_key_variable: there is a database_key already")
+        if ("audit_log" in values) is not ("audit_key" in values):
+            problems.append("[matcher] audit_log, audit_key: one needs the other")
         if len(values["agencies"]) > MOST_AGENCIES:
             problems.append(f"[[agency]]: must be {MOST_AGENCIES} at most")
         owners: dict[str, str] = {}

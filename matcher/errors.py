@@ -244,6 +244,16 @@ class DatabaseKeyError(StoreError):
     """Configure the key that the file is encrypted with (`database_key`); keys are in docs/operations.md."""
 
 
+class AuditError(MatcherError):
+    """The audit log cannot be written, so nothing is served: free space or put the disk right, and send again."""
+
+    REASON = "ERROR_REASON_AUDIT_UNAVAILABLE"
+
+
+class AuditProofError(MatcherError):
+    """The audit log is not what the matcher wrote: keep it and its head as they are, and see docs/operations.md."""
+
+
 # -- what a client meets ----------------------------------------------------------------------------------------
 
 

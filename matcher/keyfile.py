@@ -1,7 +1,7 @@
 """Small key files: a header line that says what the key is, and the key as one line of hex.
 
-A secret file belongs to its owner alone (mode 0600); the coordinator's public key is the one file that need not. No
-message names anything but the path and the reason.
+A secret file belongs to its owner alone (mode 0600); public keys need not. No message names anything but the path and
+the reason.
 """
 
 import os
@@ -67,14 +67,14 @@ def read_variable(name: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def write_public_key(path: Path, public_key: bytes) -> None:
-    """Write a new file with the coordinator's public key (32 bytes), readable by all."""
-    create_file(path, _text(PUBLIC_KEY_LABEL, public_key), 0o644)
+def write_public_key(path: Path, public_key: bytes, label: str = PUBLIC_KEY_LABEL) -> None:
+    """Write a new file with a public key (32 bytes), the coordinator's unless labelled, readable by all."""
+    create_file(path, _text(label, public_key), 0o644)
 
 
-def read_public_key(path: Path) -> bytes:
-    """The coordinator's public key, 32 bytes; `KeyFileError` if missing, of another label, or damaged."""
-    return _whole(path, _parse(path, PUBLIC_KEY_LABEL, _read(path, private=False)))
+def read_public_key(path: Path, label: str = PUBLIC_KEY_LABEL) -> bytes:
+    """A public key, 32 bytes; `KeyFileError` if missing, of another label, or damaged."""
+    return _whole(path, _parse(path, label, _read(path, private=False)))
 
 
 def _header(label: str) -> str:

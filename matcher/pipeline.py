@@ -68,12 +68,17 @@ def _kind_of_input(frame: Frame) -> tuple[FrameKind, bool, int]:
 class Pipeline:
     """See the module."""
 
-    def __init__(self, store: Store, scorer: Scorer, settings: Settings, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, scorer: Scorer, settings: Settings, now: Callable[[], float] = time.time,
+        about_to_commit: Callable[[list[Frame], MatchOutcome], None] = lambda frames, outcome: None,
+    ) -> None:  # fmt: skip
+        """`about_to_commit` is called with what is matched before each commit, which does not come if it raises."""
         self.lock = RLock()
         self.store = store
         self.scorer = scorer
         self.settings = settings
         self._now = now
+        self._about_to_commit = about_to_commit
         self._names = Names(store.database_id)
         self._agency_number = {agency.name: i for i, agency in enumerate(settings.agencies)}
         self.rebuild()
@@ -136,14 +141,9 @@ class Pipeline:
         )
         counts = np.bincount(batch.row_records, minlength=batch.record_count)
         self.registry.settle(
-            numbers[live],
-            rows,
-            counts[live],
-            frame_id,
-            np.flatnonzero(live),
-            batch.observed_days[live],
-            batch.flags[live],
-        )
+            numbers[live], rows, counts[live], frame_id,
+            np.flatnonzero(live), batch.observed_days[live], batch.flags[live],
+        )  # fmt: skip
 
     # -- matching ----------------------------------------------------------------------------------------------------
 
@@ -166,6 +166,7 @@ class Pipeline:
             )
             outcome.next_record = self.registry.count
             self._complete = True  # though ahead of the store should this fail
+            self._about_to_commit(frames, outcome)
             self.store.commit_matching(outcome)
             self._matched_through = outcome.matched_through
         return True

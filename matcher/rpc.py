@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -15,10 +15,15 @@ from matcher.errors import RemoteError
 MAX_MESSAGE_BYTES = 32 << 20
 """Largest message sent or taken; a batch of the largest permitted record count stays well below."""
 ERROR_DOMAIN = "matcher.v1"
+JUSTIFICATION = "justification"
+"""Metadata of a call: the caller's own reference to why it asks, for the audit log."""
 
 
-def open_channel(address: str, tls: TlsFiles, server_name: str | None = None) -> grpc.Channel:
-    """A channel to the matcher. `server_name`: the DNS name its certificate must have, if not the address's own."""
+def open_channel(
+    address: str, tls: TlsFiles, server_name: str | None = None, justification: str | None = None
+) -> grpc.Channel:
+    """A channel to the matcher. `server_name`: the DNS name its certificate must have, if not the address's own.
+    `justification`: sent with every call."""
     credentials = grpc.ssl_channel_credentials(*(_read(path) for path in (tls.authority, tls.key, tls.certificate)))
     options: list[tuple[str, str | int]] = [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -28,7 +33,24 @@ def open_channel(address: str, tls: TlsFiles, server_name: str | None = None) ->
     ]
     if server_name:
         options.append(("grpc.ssl_target_name_override", server_name))
-    return grpc.secure_channel(address, credentials, options)
+    channel = grpc.secure_channel(address, credentials, options)
+    return grpc.intercept_channel(channel, _Justified(justification)) if justification else channel
+
+
+class _Justified(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Says why a call is made."""
+
+    def __init__(self, justification: str) -> None:
+        self._justification = justification
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        """The call, with its justification."""
+        metadata = (*(details.metadata or ()), (JUSTIFICATION, self._justification))
+        return continuation(details._replace(metadata=metadata), request)
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        """The same."""
+        return self.intercept_unary_unary(continuation, details, request)
 
 
 def _read(path: Path) -> bytes:

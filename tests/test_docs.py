@@ -32,6 +32,7 @@ from matcher.config import (
     TlsFiles,
 )
 from matcher.scheme import SCHEMES, UK_PERSON_V1, LinkageScheme
+from matcher.service.auditing import METHODS
 from matcher.v1.errors_pb2 import ErrorReason
 
 ROOT = Path(__file__).parent.parent
@@ -174,6 +175,16 @@ def test_every_option_stands_with_its_default(heading: str, schemas: tuple[type,
 
 
 # -- reasons, schemes, links ------------------------------------------------------------------------------------
+
+
+def test_what_is_noted_of_every_method_is_described() -> None:
+    described = {
+        name: row.split("|")[2].strip()
+        for row in section(page("docs/audit-log.md"), "## What is noted").splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert described == {name: str(noted.operation) for name, noted in METHODS.items()}
 
 
 @pytest.mark.parametrize("reason", ErrorReason.keys())

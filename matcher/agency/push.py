@@ -41,6 +41,7 @@ _TRANSIENT = {
     "CANCELLED",  # what a matcher that stops leaves of the calls in hand
     "ERROR_REASON_STORE_UNAVAILABLE",
     "ERROR_REASON_STORE_FULL",
+    "ERROR_REASON_AUDIT_UNAVAILABLE",
     "ERROR_REASON_OFFSET_COMMITTED",
 }
 

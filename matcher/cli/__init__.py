@@ -5,7 +5,7 @@ Start-up matters at a prompt, so commands import what they need when they run.
 
 import click
 
-from matcher.cli import agency, case, coordinator, evaluate, link, setup, train
+from matcher.cli import agency, audit, case, coordinator, evaluate, link, setup, train
 from matcher.cli import server as server_commands
 
 main = click.Group(
@@ -25,6 +25,7 @@ for command in (
     server_commands.backup,
     server_commands.restore,
     server_commands.rekey,
+    audit.audit,
     train.train,
     coordinator.alerts,
     case.cases,

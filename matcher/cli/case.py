@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from matcher.cli.common import Command, config_option, hex_bytes
+from matcher.cli.common import Command, config_option, hex_bytes, justification_option
 
 if TYPE_CHECKING:
     from matcher.coordinator.client import CaseClient
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.group()
-def cases() -> None:
+@justification_option
+@click.pass_context
+def cases(context: click.Context, justification: str | None) -> None:
     """Open, decide, close and look at cases of alerted persons."""
+    context.obj = justification
 
 
 @cases.command("open", cls=Command)
@@ -83,7 +86,8 @@ def _client(config_path: Path) -> "CaseClient":
     from matcher.rpc import open_channel
 
     config = CoordinatorConfig.load(config_path)
-    return CaseClient(open_channel(config.matcher, config.tls, config.server_name))
+    justification = click.get_current_context().obj
+    return CaseClient(open_channel(config.matcher, config.tls, config.server_name, justification))
 
 
 def _line(case: "GetCaseResponse") -> str:

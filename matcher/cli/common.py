@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -25,6 +26,20 @@ scheme_option = click.option(
 )
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Processes that tokenise a large file; by default one a core."
+)
+
+
+def _reference(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("[A-Za-z0-9._-]{1,64}", value):
+        raise click.BadParameter("must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
+    return value
+
+
+justification_option = click.option(
+    "--justification",
+    metavar="REFERENCE",
+    callback=_reference,
+    help="Why you ask: a reference of your own, such as a case number, for the matcher's audit log.",
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.common import FILE, Command, config_option, hex_bytes
+from matcher.cli.common import FILE, Command, config_option, hex_bytes, justification_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +21,11 @@ _ANSWERS = {"same": "SAME_PERSON", "different": "DIFFERENT_PEOPLE"}
 
 
 @click.group()
-def alerts() -> None:
+@justification_option
+@click.pass_context
+def alerts(context: click.Context, justification: str | None) -> None:
     """Read alerts, ask why, and answer possible matches."""
+    context.obj = justification
 
 
 @alerts.command(cls=Command)
@@ -151,9 +154,10 @@ def _client(config_path: Path) -> "AlertClient":
     from matcher.rpc import open_channel
 
     config = CoordinatorConfig.load(config_path)
+    justification = click.get_current_context().obj
 
     def connect() -> "grpc.Channel":
-        return open_channel(config.matcher, config.tls, config.server_name)
+        return open_channel(config.matcher, config.tls, config.server_name, justification)
 
     return AlertClient(connect(), config.consumer, Opener.load(config.private_key), config.scheme, connect)
 

@@ -62,6 +62,17 @@ def keygen_database(path: Path) -> None:
     click.echo(f"wrote {path}; keep a copy apart from the database and its backups")
 
 
+@keygen.command("audit", cls=Command)
+@click.argument("private_path", type=FILE)
+@click.argument("public_path", type=FILE)
+def keygen_audit(private_path: Path, public_path: Path) -> None:
+    """Make the key pair of the audit log: PRIVATE_PATH signs at the matcher, PUBLIC_PATH goes to whoever verifies."""
+    from matcher.audit.entry import generate_audit_key
+
+    generate_audit_key(private_path, public_path)
+    click.echo(f"wrote {private_path} and {public_path}")
+
+
 @click.group()
 def pki() -> None:
     """Certificates for pilots and tests."""

@@ -1,7 +1,7 @@
 """Stands before every method: authenticate, authorise, only then parse; and turns what goes wrong into a status.
 
 Handlers get raw bytes from gRPC and are parsed here, so that a caller without the right to a method cannot make its
-message be read.
+message be read. What is asked and told goes through the audit log (`matcher.service.auditing`).
 
 What an agency is answered leaves on a beat: matching shares a processor, a lock and a disk with the calls, so how long
 a call works would tell what matching has to do (`python -m benchmarks replies` measures it).
@@ -16,7 +16,8 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 
 from matcher.errors import InvalidArgumentError, MatcherError, QuotaExceededError, UnknownCallerError
-from matcher.service.identity import Caller, Directory, Role
+from matcher.service.auditing import Auditor
+from matcher.service.identity import Caller, Directory, Role, authorise, fingerprint
 from matcher.service.metrics import CANCELLED, SERVED, Metrics
 from matcher.service.status import status_of
 
@@ -32,10 +33,11 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the
 class Guard(grpc.ServerInterceptor):
     """See the module."""
 
-    def __init__(self, directory: Directory, streams_per_caller: int, metrics: Metrics) -> None:
+    def __init__(self, directory: Directory, streams_per_caller: int, metrics: Metrics, auditor: Auditor) -> None:
         self._directory = directory
         self._most_streams = streams_per_caller
         self._metrics = metrics
+        self._auditor = auditor
         self._streams: dict[grpc.ServicerContext, Caller] = {}
         self._lock = Lock()
 
@@ -77,17 +79,29 @@ class Guard(grpc.ServerInterceptor):
         def replies(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             """The one reply of a unary method, or all of a stream."""
             beat = _Beat()
+            audited = self._auditor.call(method)
             try:
-                caller = self._directory.authorise(context, method)
+                caller = self._directory.identify(context)
                 beat.kept = caller.role is Role.AGENCY
+                audited.by(caller, context.invocation_metadata())
+                authorise(caller, method)
                 if handler.request_streaming or handler.response_streaming:
                     self._hold(context, caller)
-                parsed = _parts(parse, request, beat) if handler.request_streaming else _parse(parse, request)
+                parsed = (
+                    map(audited.asked, _parts(parse, request, beat))
+                    if handler.request_streaming
+                    else audited.asked(_parse(parse, request))
+                )
                 for reply in call(parsed, context) if handler.response_streaming else (call(parsed, context),):
+                    audited.told(reply)
                     if handler.request_streaming or not handler.response_streaming:
                         beat.wait()
                     yield reply
             except Exception as error:
+                if isinstance(error, UnknownCallerError):
+                    audited.by_unknown(fingerprint(context))
+                if not isinstance(error, grpc.RpcError):
+                    audited.refused(_reason(error))
                 beat.wait()
                 self._refuse(context, method, error)
             except GeneratorExit:
@@ -108,7 +122,7 @@ class Guard(grpc.ServerInterceptor):
         return make(replies if handler.response_streaming else answer, None, handler.response_serializer)
 
     def _refuse(self, context: grpc.ServicerContext, method: str, error: Exception) -> NoReturn:
-        reason = error.REASON if isinstance(error, MatcherError) else MatcherError.REASON
+        reason = _reason(error)
         self._metrics.count(method, CANCELLED if isinstance(error, grpc.RpcError) else reason)
         if isinstance(error, MatcherError):
             log.info("refused %s: %s", method, reason)
@@ -119,6 +133,10 @@ class Guard(grpc.ServerInterceptor):
             log.error("failed %s: %s", method, type(error).__name__)
         context.abort_with_status(status_of(error))
         raise AssertionError("abort_with_status always raises")
+
+
+def _reason(error: Exception) -> str:
+    return error.REASON if isinstance(error, MatcherError) else MatcherError.REASON
 
 
 class _Beat:

@@ -18,6 +18,7 @@ from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
 from matcher.service.alert import AlertServicer
+from matcher.service.auditing import Auditor
 from matcher.service.case import CaseServicer
 from matcher.service.credentials import DenyList, ServerCertificate
 from matcher.service.feed import FeedServicer
@@ -56,8 +57,10 @@ class Server:
         with ExitStack() as undo:
             if config.metrics:
                 undo.callback(self.metrics.listen(config.metrics))
+            self._auditor = Auditor(config)
+            undo.callback(self._auditor.close)
             self._open(config)
-            self._stop_metrics = undo.pop_all()
+            self._at_end = undo.pop_all()
 
     def _open(self, config: ServerConfig) -> None:
         model = MatchModel.load(config.model, config.scheme) if config.model else MatchModel.shipped(config.scheme)
@@ -69,11 +72,17 @@ class Server:
             # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start
             scoring = (model.digest, config.expected_population, config.possible_probability)
             self._store.bind("scoring", " ".join(map(str, scoring)))
-            making = partial(Pipeline, self._store, scorer_of(config, model), settings_of(config))
+            making = partial(
+                Pipeline,
+                self._store,
+                scorer_of(config, model),
+                settings_of(config),
+                about_to_commit=self._auditor.combining,
+            )
             self._deny_list = DenyList(config.deny_list)
             self._certificate = ServerCertificate(config.tls)
             directory = Directory(config, self._deny_list)
-            self._guard = Guard(directory, config.streams_per_caller, self.metrics)
+            self._guard = Guard(directory, config.streams_per_caller, self.metrics, self._auditor)
             self._ending = Event()
             self._doorkeeper = Thread(target=self._keep_doors, name="doorkeeper", daemon=True)
             self._health = health.HealthServicer()
@@ -81,6 +90,7 @@ class Server:
             self._calls = ThreadPoolExecutor(_THREADS, "call")
             self._server = self._build(config, directory)
             self.address = self._listen(config)
+            self._auditor.started(model.digest, self._store.committed_through)
         except BaseException:
             self._store.close()
             raise
@@ -112,7 +122,8 @@ class Server:
         self._calls.shutdown()  # a stream whose client went away may still be ending
         self.metrics.status = None
         self._store.close()
-        self._stop_metrics.close()
+        self._auditor.stopped()
+        self._at_end.close()
         log.info("stopped")
 
     def _report(self, working: bool) -> None:

@@ -6,13 +6,14 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from matcher.errors import MatcherError, StoreError, StoreFullError
+from matcher.errors import AuditError, MatcherError, StoreError, StoreFullError
 from matcher.rpc import ERROR_DOMAIN
 
 INTERNAL = "the matcher failed; nothing that was acknowledged is lost"
 _CONSTANT = {
     StoreError.REASON: "the matcher's database cannot be used now; nothing acknowledged is lost: try again later",
     StoreFullError.REASON: "the matcher's disk is full; nothing acknowledged is lost: try again later",
+    AuditError.REASON: "the matcher's audit log cannot be written now; nothing acknowledged is lost: try again later",
 }
 """Instead of the exception's own text, which is for the operator and may name a path."""
 _CODES = {
@@ -37,6 +38,7 @@ _CODES = {
     "ERROR_REASON_CASE_STATE": grpc.StatusCode.FAILED_PRECONDITION,
     "ERROR_REASON_STORE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "ERROR_REASON_STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "ERROR_REASON_AUDIT_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "ERROR_REASON_QUOTA_EXCEEDED": grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 

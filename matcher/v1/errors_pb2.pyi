@@ -70,6 +70,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the matcher's database cannot be used."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 23
     """RESOURCE_EXHAUSTED: the caller used up what it may send in a day, or hold open at a time. Metadata: quota, limit."""
+    ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 24
+    """UNAVAILABLE: the matcher's audit log cannot be written, so nothing is served; try again later."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of the google.rpc.ErrorInfo (domain "matcher.v1") in the call's status. The ErrorInfo's
@@ -124,4 +126,6 @@ ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 22
 """UNAVAILABLE: the matcher's database cannot be used."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 23
 """RESOURCE_EXHAUSTED: the caller used up what it may send in a day, or hold open at a time. Metadata: quota, limit."""
+ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 24
+"""UNAVAILABLE: the matcher's audit log cannot be written, so nothing is served; try again later."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from matcher.agency.client import FeedClient
+from matcher.audit.entry import generate_audit_key
 from matcher.config import ServerConfig, TlsFiles
 from matcher.pki import init_pki
 from matcher.rpc import open_channel
@@ -36,6 +37,8 @@ match_probability = 0.999999
 possible_probability = 0.5
 max_batch_records = 64
 reflection = true
+audit_log = "audit.log"
+audit_key = "audit.key"
 [tls]
 certificate = "pki/server/certificate.pem"
 key = "pki/server/key.pem"
@@ -59,6 +62,7 @@ def server_config(folder: Path) -> ServerConfig:
         for name in names
     ]
     model().save(folder / "model.json")
+    generate_audit_key(folder / "audit.key", folder / "audit.pub")
     path = folder / "matcher.toml"
     path.write_text(_MAIN + "".join(tables))
     init_pki(ServerConfig.load(path, check_files=False), folder / "pki")

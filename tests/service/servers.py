@@ -19,6 +19,7 @@ from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.normalise import normalise
 from matcher.agency.tokeniser import Tokeniser
+from matcher.audit.entry import generate_audit_key
 from matcher.config import ServerConfig, TlsFiles
 from matcher.coordinator.client import AlertClient
 from matcher.coordinator.opening import Opener
@@ -113,10 +114,13 @@ def alias(agency: str, each: Person) -> bytes:
 class Deployed:
     """One matcher with agencies police, clinic and council, a coordinator and an operator."""
 
-    def __init__(self, folder: Path, **options: str | int | float | bool | None) -> None:
+    def __init__(self, folder: Path, *, audited: bool = True, **options: str | int | float | bool | None) -> None:
         self.folder = folder
         model().save(folder / "model.json")
-        self.config = write_config(folder, **options)
+        if not (folder / "audit.key").exists():
+            generate_audit_key(folder / "audit.key", folder / "audit.pub")
+        audit: dict[str, str] = {"audit_log": "audit.log", "audit_key": "audit.key"} if audited else {}
+        self.config = write_config(folder, **audit | options)
         init_pki(replace_agencies(self.config), folder / "pki")
         self._channels: dict[str, grpc.Channel] = {}
         self.server = Server(self.config)

@@ -38,9 +38,9 @@ def test_feeds_are_served_while_memory_is_made_and_alerts_once_it_is(
 ) -> None:
     may_be_made = Event()
 
-    def slowly(*arguments: Any) -> Pipeline:
+    def slowly(*arguments: Any, **named: Any) -> Pipeline:
         may_be_made.wait(60)
-        return Pipeline(*arguments)
+        return Pipeline(*arguments, **named)
 
     monkeypatch.setattr(service, "Pipeline", slowly)
     deployed = Deployed(tmp_path)
@@ -74,7 +74,7 @@ def test_feeds_are_served_while_memory_is_made_and_alerts_once_it_is(
 
 
 def test_who_waits_for_memory_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def damaged(*_: Any) -> Pipeline:
+    def damaged(*_: Any, **__: Any) -> Pipeline:
         raise StoreError("the database is damaged")
 
     monkeypatch.setattr(service, "Pipeline", damaged)
