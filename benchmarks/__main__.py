@@ -35,13 +35,14 @@ def demo(records: int, seed: int, folder: Path, json_path: Path | None) -> None:
 
 @main.command()
 @click.option("--records", default=100_000, show_default=True, help="Records of all agencies together.")
+@click.option("--plain", is_flag=True, help="Do not encrypt the database, to compare.")
 @SEED
 @JSON
-def throughput(records: int, seed: int, json_path: Path | None) -> None:
+def throughput(records: int, plain: bool, seed: int, json_path: Path | None) -> None:
     """How many records a second are appended, committed and matched over TLS, and how right are the persons?"""
     from benchmarks.throughput import run
 
-    run(records, seed, json_path)
+    run(records, seed, json_path, encrypted=not plain)
 
 
 @main.command()

@@ -137,7 +137,7 @@ class Harness:
             self.outcome.records += self._feeds[agency].acknowledged
         self._deployment.kill()
         self.outcome.kills["matcher"] += 1
-        with left_behind(self._config.database) as store:
+        with left_behind(self._config) as store:
             log = check_store(store, self._oracle, self._config, self.outcome.found)
         self._deployment.start()
         self._await_alerts(len(log.alert_ids))
@@ -159,7 +159,7 @@ class Harness:
         else:
             said = {agency: feed.acknowledged for agency, feed in self._feeds.items()}
             self._deployment.kill()
-            with left_behind(self._config.database) as store:
+            with left_behind(self._config) as store:
                 for agency, offset in said.items():
                     stored = store.next_offset(agency, self._feed_ids[agency])
                     self.outcome.found.acknowledged_lost += stored < offset

@@ -95,13 +95,14 @@ def pipeline_over(store: Store, config: ServerConfig) -> Pipeline:
 
 
 @contextmanager
-def left_behind(database: Path) -> Iterator[SqliteStore]:
+def left_behind(config: ServerConfig) -> Iterator[SqliteStore]:
     """A copy of what a killed matcher left, opened; the files themselves stay as the matcher will find them."""
+    database = config.database
     with tempfile.TemporaryDirectory() as folder:
         for name in (database.name, f"{database.name}-wal", f"{database.name}.tally"):
             if database.with_name(name).exists():
                 shutil.copy(database.with_name(name), folder)
-        store = SqliteStore(Path(folder) / database.name)
+        store = SqliteStore(Path(folder) / database.name, config.read_database_key())
         try:
             yield store
         finally:

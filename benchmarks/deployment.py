@@ -39,13 +39,14 @@ class Deployment:
         agencies: Sequence[Agency] = AGENCIES,
         population: int = 100_000,
         options: str = "",
+        encrypted: bool = True,
     ) -> None:
-        """`options`: further lines of the matcher's table."""
+        """`options`: further lines of the matcher's table; `encrypted`: whether the database is."""
         self.folder = folder
         self.scheme = scheme
         self.agencies = agencies
         self.population = population
-        self.options = options
+        self.options = options + ('\ndatabase_key = "database.key"' if encrypted else "")
         self.address = ""
         self._server: subprocess.Popen[str] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +62,7 @@ class Deployment:
     def set_up(self) -> None:
         """Make keys, certificates and the matcher's configuration."""
         shown = self.command("keygen", "linkage", self.folder / "linkage.key", "--scheme", self.scheme)
+        self.command("keygen", "database", self.folder / "database.key")
         self.command("keygen", "coordinator", self.folder / "coordinator.key", self.folder / "coordinator.pub")
         self.command("keygen", "audit", self.folder / "audit.key", self.folder / "audit.pub")
         parties = "".join(

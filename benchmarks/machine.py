@@ -22,7 +22,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "versions": {name: version(name) for name in ("grpcio", "numba", "numpy", "apsw", "cryptography")},
+        "versions": {name: version(name) for name in ("grpcio", "numba", "numpy", "apsw-sqlite3mc", "cryptography")},
     }
 
 

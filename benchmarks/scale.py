@@ -15,7 +15,7 @@ _SHOWN = {
     "client_cpu_microseconds_per_record": "client us",
     "resident_bytes_per_record": "memory B",
     "stored_bytes_per_record": "disk B",
-    "start_seconds_after_kill": "start s",
+    "all_served_seconds_after_kill": "start s",
     "known_to_two_precision": "precision",
     "known_to_two_recall": "recall",
 }

@@ -5,9 +5,8 @@ of its oldest record; columns are by person or by record.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -36,10 +35,9 @@ from matcher.naming import Names
 from matcher.registry import Registry
 from matcher.scoring.decision import confidence
 from matcher.settings import MOST_AGENCIES, AgencyInfo, Settings
-from matcher.store.base import Store, Telling
+from matcher.store.base import Store, Tellings
 
 _DRAWN_BYTES = 8
-_PAGE = 10_000
 _NONE = np.empty(0, np.int64)
 _WITHOUT_MEMBERS = frozenset({AlertKind.NO_LONGER_IDENTIFIED, AlertKind.WITHDRAWN, AlertKind.MERGED})
 """They say of whom they are, and nothing that was not said before."""
@@ -77,7 +75,7 @@ def _moved(reviews: Mapping[int, int], drafts: Iterable[Draft]) -> dict[int, int
 
 
 class Alerting:
-    """See the module. `now`: seconds since 1970-01-01 UTC."""
+    """See the module. `now`: seconds since 1970-01-01 UTC; `told`: what the store's alerts told."""
 
     def __init__(
         self,
@@ -86,6 +84,7 @@ class Alerting:
         names: Names,
         settings: Settings,
         now: Callable[[], float],
+        told: Iterable[Tellings],
     ) -> None:
         self._store = store
         self._registry = registry
@@ -95,13 +94,13 @@ class Alerting:
         self._bits = {agency.name: bit for bit, agency in enumerate(settings.agencies)}
         self._sets: dict[int, _Said] = {}
         self._sets_of: dict[tuple[str, ...], int] = {}
+        """Sets of agencies as bits; there are few."""
         self.told = Told()
         self._held = np.zeros(0, np.bool_)
         """By person: whether a further agency is known that its quiet period keeps back."""
         self.told.reserve(registry.count)
-        tellings = store.tellings()
-        while page := list(islice(tellings, _PAGE)):
-            self._tell(page)
+        for tellings in told:
+            self._follow(tellings)
         self._sequence = store.last_sequence
         self._closed = {closed.record: closed for closed in store.closed_records()}
 
@@ -195,18 +194,17 @@ class Alerting:
 
     # -- what was told -----------------------------------------------------------------------------------------------
 
-    def _tell(self, tellings: Sequence[Telling]) -> None:
-        persons = self._names.oldest_records([telling.person_id for telling in tellings]).tolist()
-        survivors = self._names.oldest_records([telling.surviving_person_id for telling in tellings]).tolist()
-        for telling, person, survivor in zip(tellings, persons, survivors, strict=True):
-            self.told.tell(telling.kind, person, self._set_of(telling.agencies), telling.raised_at, survivor)
-
-    def _set_of(self, agencies: tuple[str, ...]) -> int:
-        """A set of agencies as bits; there are few sets."""
-        if agencies not in self._sets_of:
+    def _follow(self, tellings: Tellings) -> None:
+        for agencies in set(tellings.agencies) - self._sets_of.keys():
             bits = {1 << self._bits.get(agency, _ANOTHER_AGENCY) for agency in agencies}
             self._sets_of[agencies] = sum(bits)
-        return self._sets_of[agencies]
+        self.told.follow(
+            np.array(tellings.kinds),
+            self._names.oldest_records(tellings.person_ids),
+            np.array([self._sets_of[agencies] for agencies in tellings.agencies], np.uint64),
+            np.array(tellings.raised_at),
+            self._names.oldest_records(tellings.surviving_person_ids),
+        )
 
     def _hold(self, persons: Numbers, now: Standings | None) -> None:
         """Note of some persons whether something is kept back; nothing is of persons that are no more."""
@@ -284,19 +282,21 @@ class Alerting:
         active, agency_of, weakest = records.active.tolist(), records.agencies.tolist(), people.weakest.tolist()
         sets = now.agencies.tolist()
         names = [agency.name for agency in self._settings.agencies]
-        persons = self._names.persons(np.array([draft.person for draft in drafts]))
-        survivors = self._names.persons(np.array([draft.survivor for draft in drafts]))
+        drafted = np.array(drafts, np.int64)
+        persons, survivors = self._names.persons(drafted[:, 1]), self._names.persons(drafted[:, 3])
         # half of an id is drawn, so that no restored backup gives one again; half ascends, as an index on ids likes it
         drawn = secrets.token_bytes(_DRAWN_BYTES * len(drafts))
         raised_at = int(self._now())
         alerts = []
-        for i, (kind, person, place, survivor) in enumerate(drafts):
+        known_at = np.zeros(len(drafts), np.uint64)
+        for i, (kind, _, place, survivor) in enumerate(drafts):
             members: tuple[AlertMember, ...] = ()
             agencies, band = 0, ConfidenceBand.UNSPECIFIED
             if kind not in _WITHOUT_MEMBERS:
                 places = [at for at in range(offsets[place], offsets[place + 1]) if active[at]]
                 members = tuple([AlertMember(numbers[at], names[agency_of[at]], days[at]) for at in places])
-                agencies, band = sets[place], confidence(weakest[place])
+                known_at[i] = agencies = sets[place]
+                band = confidence(weakest[place])
             said = self._said(agencies)
             self._sequence += 1
             alerts.append(
@@ -317,7 +317,7 @@ class Alerting:
                     backfill=backfill,
                 )
             )
-            self.told.tell(kind, person, agencies, raised_at, survivor)
+        self.told.follow(drafted[:, 0], drafted[:, 1], known_at, np.full(len(drafts), raised_at), drafted[:, 3])
         return alerts
 
     def _said(self, agencies: int) -> _Said:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Self, get_type_hints
 from rapidfuzz import fuzz, process
 
 from matcher.errors import ConfigError
+from matcher.keyfile import DATABASE_KEY_LABEL, read_key, read_variable
 from matcher.scheme import SCHEMES, UK_PERSON_V1, LinkageScheme
 from matcher.scoring.decision import MATCH_PROBABILITY, POSSIBLE_PROBABILITY
 from matcher.settings import MOST_AGENCIES
@@ -189,6 +190,7 @@ _SCHEME = _text("|".join(SCHEMES), "one of " + ", ".join(SCHEMES), SCHEMES.__get
 _NAME = _text("[a-z0-9-]{1,32}", "1 to 32 of a-z, 0-9 and -")
 _SPIFFE = _text(r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)*", "a URI such as spiffe://DOMAIN/agency/NAME")
 _PROBABILITY = _accept(lambda value: type(value) in (int, float) and 0 < value < 1, "above 0 and below 1")
+_VARIABLE = _text("[A-Z_][A-Z0-9_]{0,39}", "the name of an environment variable: 1 to 40 of A-Z, 0-9 and _")
 _FLAG = _accept(lambda value: isinstance(value, bool), "true or false")
 
 
@@ -234,6 +236,8 @@ class ServerConfig(_File):
     agencies: Annotated[tuple[Agency, ...], _Section("agency", Agency, least=2)]
     coordinators: Annotated[tuple[Coordinator, ...], _Section("coordinator", Coordinator, least=1)]
     operators: Annotated[tuple[Caller, ...], _Section("operator", Caller, least=0)]
+    database_key: Annotated[Path | None, _file] = None
+    database_key_variable: Annotated[str | None, _VARIABLE] = None
     listen: Annotated[str, _address(0)] = "127.0.0.1:7443"
     scheme: Annotated[LinkageScheme, _SCHEME] = UK_PERSON_V1
     epoch: Annotated[int, _whole(1, 65535)] = 1
@@ -257,12 +261,21 @@ class ServerConfig(_File):
     audit_log: Annotated[Path | None, _path] = None
     audit_key: Annotated[Path | None, _file] = None
 
+    def read_database_key(self) -> bytes | None:
+        """The key the database is encrypted with, 32 bytes; None if none is configured. `KeyFileError` if the file or
+        variable that is to hold it does not."""
+        if self.database_key:
+            return read_key(self.database_key, DATABASE_KEY_LABEL)
+        return read_variable(self.database_key_variable) if self.database_key_variable else None
+
     @classmethod
     def _clashes(cls, values: dict[str, Any]) -> list[str]:
         problems = []
         possible = values.get("possible_probability", POSSIBLE_PROBABILITY)
         if possible >= values.get("match_probability", MATCH_PROBABILITY):
             problems.append("[matcher] possible_probability: must be below match_probability")
+        if {"database_key", "database_key_variable"} <= values.keys():
+            problems.append("[matcher] database_key_variable: there is a database_key already")
         if ("audit_log" in values) is not ("audit_key" in values):
             problems.append("[matcher] audit_log, audit_key: one needs the other")
         if len(values["agencies"]) > MOST_AGENCIES:

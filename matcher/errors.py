@@ -250,6 +250,10 @@ class AuditProofError(MatcherError):
     """The audit log is not what the matcher wrote: keep it and its head as they are, and see docs/operations.md."""
 
 
+class DatabaseKeyError(StoreError):
+    """Configure the key that the file is encrypted with (`database_key`); keys are in docs/operations.md."""
+
+
 # -- what a client meets ----------------------------------------------------------------------------------------
 
 

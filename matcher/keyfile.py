@@ -14,6 +14,7 @@ from matcher.errors import KeyFileError
 KEY_BYTES = 32
 """Bytes of every key kept in a key file."""
 PUBLIC_KEY_LABEL = "coordinator public key"
+DATABASE_KEY_LABEL = "database key"
 _LARGEST_FILE = 65536
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
@@ -56,6 +57,14 @@ def read_secret(path: Path, label: str) -> bytes:
 def read_key(path: Path, label: str) -> bytes:
     """A secret of exactly 32 bytes; `KeyFileError` as `read_secret`, or if it has another length."""
     return _whole(path, read_secret(path, label))
+
+
+def read_variable(name: str) -> bytes:
+    """A key of 32 bytes that stands in hex in an environment variable; `KeyFileError` if it does not."""
+    text = os.environ.get(name, "").strip()
+    if len(text) != 2 * KEY_BYTES or not _HEX.fullmatch(text):
+        raise KeyFileError(f"environment variable {name}: must hold the key, {2 * KEY_BYTES} hex digits")
+    return bytes.fromhex(text)
 
 
 def write_public_key(path: Path, public_key: bytes, label: str = PUBLIC_KEY_LABEL) -> None:

@@ -10,12 +10,14 @@ Time passes with frames: the first frame of a day looks at everything that time 
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import RLock
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.ahead import ahead
 from matcher.alerting import Alerting
 from matcher.blocking.index import BlockIndex
 from matcher.clustering.graph import Numbers
@@ -91,17 +93,21 @@ class Pipeline:
                 self.scorer.thresholds.match_weight,
             )
             self._frames = HeldFrames(self.store)
-            self.index.expect(self.store.next_record)
-            for matched in self.store.matched_frames():
-                self._restore(matched.frame, matched.record_numbers)
-            self.registry.skip_to(self.store.next_record)
             self._matched_through = self.store.matched_through
-            links = self.store.links()
+            numbered = self.store.next_record
+            with ThreadPoolExecutor(1, "reading") as reading:
+                stored_links, tellings = reading.submit(self.store.links), reading.submit(list, self.store.tellings())
+                self.registry.skip_to(numbered)
+                self.index.expect(numbered)
+                for matched in ahead(reading, self.store.matched_frames()):
+                    self._restore(matched.frame, matched.record_numbers)
+            links = stored_links.result()
             held = self.registry.holds(links.left) & self.registry.holds(links.right)
             links = Links(links.left[held], links.right[held], links.weight[held])
             self.today = self.store.today
             self.persons.update(self.today * DAY_SECONDS, links=links, answers=self.store.answers())
-            self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._now)
+            told = tellings.result()
+            self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._now, told)
             self.alerting.hold(self.today, self.persons.people(self._still(self.alerting.told.persons())))
             self._complete = True
 

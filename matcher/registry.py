@@ -39,7 +39,7 @@ class Registry:
         """Numbers (n,) of an agency's aliases (n, 16), new ones given in order, and which (n,) were there already."""
         names = self._aliases.setdefault(agency, NameTable())
         entries = names.add(aliases)
-        self._reserve_entries(agency, len(names))
+        self._reserve_entries(agency, names.count)
         numbers = self._numbers[agency][entries]
         fresh = numbers < 0
         numbers[fresh] = np.arange(self.count, self.count + int(fresh.sum()))
@@ -50,7 +50,7 @@ class Registry:
         """Give aliases (n, 16) the numbers (n,) they had."""
         names = self._aliases.setdefault(agency, NameTable())
         entries = names.add(aliases)
-        self._reserve_entries(agency, len(names))
+        self._reserve_entries(agency, names.count)
         self._place(agency, entries, numbers)
 
     def find(self, agency: int, aliases: NDArray[np.uint8]) -> NDArray[np.int64]:

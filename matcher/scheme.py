@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from matcher.errors import ConfigError
 
@@ -67,7 +68,7 @@ class Pass:
     parts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LinkageScheme:
     """Fields and passes, in wire order."""
 
@@ -106,7 +107,7 @@ class LinkageScheme:
             found.setdefault(field.comparison, {}).setdefault(field.alternative, []).append(f)
         return tuple(tuple(map(tuple, alternatives.values())) for alternatives in found.values())
 
-    @property
+    @cached_property  # asked for with every batch and every reference
     def digest(self) -> bytes:
         """SHA-256 of the canonical JSON: 32 bytes, equal if and only if the schemes are."""
         return hashlib.sha256(self.to_json().encode()).digest()

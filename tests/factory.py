@@ -19,6 +19,7 @@ SCHEME = UK_PERSON_V1
 EPOCH = 1
 KEYS = LinkageKeys(bytes(range(32)), SCHEME, EPOCH)
 COORDINATOR = X25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
+DATABASE_KEY = bytes(range(64, 96))
 TODAY = 20_000
 """Day on which tests happen, unless they say otherwise."""
 AGENCIES = (

@@ -25,7 +25,7 @@ from matcher.frame import pack_closure, pack_records
 from matcher.model import FrameKind, Resolution
 from matcher.store.sqlite import SqliteStore
 
-from .factory import EPOCH, Sighting, tokens
+from .factory import DATABASE_KEY, EPOCH, Sighting, tokens
 from .reference_life import Case, Input, Life
 from .states import HUMANS, PEOPLE, REFS, States
 from .world import World
@@ -100,7 +100,7 @@ class Kills:
     told = States.told
 
     def _work(self, writer: int) -> None:
-        world = self._world(SqliteStore(self.path))
+        world = self._world(SqliteStore(self.path, DATABASE_KEY))
         numbers = len(self.life.frames)
         os.write(writer, pickle.dumps(("works", None)))
         while True:
@@ -163,7 +163,7 @@ class Kills:
         for name in _FILES:
             if (file := self.path.with_name(name)).exists():
                 shutil.copy(file, self.copy)
-        self.store = SqliteStore(self.copy / "matcher.db")
+        self.store = SqliteStore(self.copy / "matcher.db", DATABASE_KEY)
         try:
             self.world = self._world(self.store)
             committed = self.store.committed_through - len(self.life.frames)
@@ -195,7 +195,7 @@ class Kills:
         free = [oldest for oldest in self.life.told if all(case.person != oldest for case in self.life.cases.values())]
         if free:
             person, name = self.chosen.choice(sorted(free)), self.chosen.randbytes(16)
-            store = SqliteStore(self.path)
+            store = SqliteStore(self.path, DATABASE_KEY)
             world = self._world(store)
             store.open_case(name, world.pipeline._names.person(person), world._now())
             self.life.cases[name] = Case(person, world._now(), max(world.today, self.life.today))

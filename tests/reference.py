@@ -196,6 +196,18 @@ class ToldOf(NamedTuple):
     at: int = 0
 
 
+def follow(told: dict[int, ToldOf], kind: AlertKind, person: int, now: ToldOf, survivor: int) -> None:
+    """Follow one alert of the log, about a person that is told to be as `now`."""
+    if kind in (AlertKind.KNOWN_TO_TWO, AlertKind.FURTHER_AGENCY):
+        told[person] = now
+    elif kind is AlertKind.NO_LONGER_IDENTIFIED and person in told:
+        told[person] = told[person]._replace(dormant=True)
+    elif kind in (AlertKind.WITHDRAWN, AlertKind.MERGED):
+        was = told.pop(person, None)
+        if was and kind is AlertKind.MERGED:
+            told.setdefault(survivor, was._replace(dormant=True))
+
+
 @dataclass(frozen=True)
 class Standing:
     """A person as the rules of alerting see it."""

@@ -54,7 +54,19 @@ from matcher.store.sqlite import SqliteStore
 from matcher.v1 import alert_service_pb2 as alerts_pb
 from matcher.v1 import case_service_pb2 as cases_pb
 
-from .factory import AGENCIES, ANNA, BORIS, CHLOE, EPOCH, VAGUE_ANNA, Human, Sighting, alias, tokens
+from .factory import (
+    AGENCIES,
+    ANNA,
+    BORIS,
+    CHLOE,
+    DATABASE_KEY,
+    EPOCH,
+    VAGUE_ANNA,
+    Human,
+    Sighting,
+    alias,
+    tokens,
+)
 from .reference_life import LOOK_BACK, Case, Input, Known, Life, Said
 from .store.faulty import Disk, faulty
 from .world import World
@@ -89,7 +101,7 @@ class States(RuleBasedStateMachine):
         patch.setattr("os.fsync", lambda _: None)
         patch.setattr("matcher.service.alert._FENCE_SECONDS", 0.0)  # a fenced stream need not look at the clock
         self.life = Life(quiet_seconds=60)
-        self.store = SqliteStore(self.folder / "matcher.db")
+        self.store = SqliteStore(self.folder / "matcher.db", DATABASE_KEY)
         self.world = World(self.store, quiet_seconds=60)
         self.sent: list[tuple[str, int, list[Sighting]]] = []
         self.watches: dict[str, object] = {}
@@ -107,7 +119,8 @@ class States(RuleBasedStateMachine):
 
     def serve(self) -> None:
         """What stands before the pipeline, for the store as it is now."""
-        matching = Matching(self.world.pipeline)
+        matching = Matching(self.world.store, lambda: self.world.pipeline)
+        matching._made.set_result(self.world.pipeline)  # its thread never runs: the steps match
         self.alerts = AlertServicer(matching, EPOCH, lambda _: True, self.world._now)
         self.cases = CaseServicer(_CASE_CONFIG, matching, self.world._now)
         self.watches = {}
@@ -119,7 +132,7 @@ class States(RuleBasedStateMachine):
         into = self.folder / str(self.opened)
         left(into)
         self.store.close()
-        before, self.store = self.store, SqliteStore(into / "matcher.db")
+        before, self.store = self.store, SqliteStore(into / "matcher.db", DATABASE_KEY)
         for path in before._path.parent.glob("matcher.db*"):
             path.unlink()
         self.disk.unsynced.clear()
@@ -378,8 +391,8 @@ class States(RuleBasedStateMachine):
         mark = self.marks.get(consumer, 0)
         stream = self.alerts.WatchAlerts(alerts_pb.WatchAlertsRequest(consumer=consumer), _CONTEXT)
         received = []
-        while (message := next(stream)).WhichOneof("event") == "alert":
-            received.append(message.alert.sequence)
+        while (message := next(stream)).alerts:
+            received += [alert.sequence for alert in message.alerts]
         assert received == [n for n, said in enumerate(self.life.log, 1) if said and n > mark]
         assert message.checkpoint == max(len(self.life.log), mark)
         if before is not None:
@@ -429,7 +442,7 @@ class States(RuleBasedStateMachine):
     def restart(self) -> None:
         self.disk.fails_at = 0
         self.store.close()
-        self.store = SqliteStore(self.store._path)
+        self.store = SqliteStore(self.store._path, DATABASE_KEY)
         self.world.store = self.store
         pipeline = self.world.pipeline
         self.world.pipeline = Pipeline(self.store, pipeline.scorer, pipeline.settings, self.world._now)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from matcher.config import AgencyConfig, CoordinatorConfig, ServerConfig
-from matcher.errors import ConfigError
+from matcher.errors import ConfigError, KeyFileError
+from matcher.keyfile import DATABASE_KEY_LABEL, write_secret
 from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1
 
 TLS = """
@@ -124,6 +125,43 @@ model = "model.json"
     assert config.reflection
     assert (config.match_probability, config.possible_probability) == (0.9, 0.2)
     assert config.operators[0].name == "ops"
+
+
+def test_the_database_s_key_stands_in_a_file_or_a_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def options(lines: str) -> str:
+        return SERVER.replace("[matcher]", f"[matcher]\n{lines}")
+
+    assert server(folder, SERVER).read_database_key() is None
+    assert problems(folder, options('database_key = "database.key"')) == [
+        "[matcher] database_key: there is no such file, or it may not be read"
+    ]
+    write_secret(folder / "database.key", DATABASE_KEY_LABEL, bytes(range(32)))
+    config = server(folder, options('database_key = "database.key"'))
+    assert config.read_database_key() == bytes(range(32))
+    assert bytes(range(32)).hex() not in repr(config)
+    (folder / "database.key").chmod(0o640)
+    with pytest.raises(KeyFileError, match="others than its owner may use it"):
+        config.read_database_key()
+
+    config = server(folder, options('database_key_variable = "MATCHER_KEY"'))
+    monkeypatch.setenv("MATCHER_KEY", bytes(range(32)).hex() + "\n")
+    assert config.read_database_key() == bytes(range(32))
+    for wrong in ("", PASTED[:-1], PASTED + "0", "x" * 64):
+        monkeypatch.setenv("MATCHER_KEY", wrong)
+        with pytest.raises(KeyFileError, match="MATCHER_KEY: must hold the key, 64 hex digits") as caught:
+            config.read_database_key()
+        assert wrong not in str(caught.value) or not wrong
+    monkeypatch.delenv("MATCHER_KEY")
+    with pytest.raises(KeyFileError, match="MATCHER_KEY"):
+        config.read_database_key()
+
+    assert problems(folder, options('database_key = "database.key"\ndatabase_key_variable = "KEY"')) == [
+        "[matcher] database_key_variable: there is a database_key already"
+    ]
+    for pasted in (PASTED, "AB" * 32):  # the key itself, where its variable's name belongs
+        [problem] = problems(folder, options(f'database_key_variable = "{pasted}"'))
+        assert "must be the name of an environment variable" in problem
+        assert pasted not in problem
 
 
 def test_an_agency_and_a_coordinator_file(folder: Path) -> None:

@@ -49,7 +49,7 @@ def timeless(pipeline: Pipeline) -> bool:
 @pytest.mark.parametrize(
     ("owner", "name", "fault"),
     [
-        (Told, "tell", deaf),
+        (Told, "follow", deaf),
         (Alerting, "_quiet", eager),
         (SqliteStore, "confirm_removals", lossy),
         (Pipeline, "pass_time", timeless),

@@ -22,6 +22,8 @@ from matcher.model import AlertKind
 
 RULE_VERSION = "2"
 ENOUGH_AGENCIES = 2
+_OF_AGENCIES = (AlertKind.KNOWN_TO_TWO, AlertKind.FURTHER_AGENCY)
+"""They say of their person that it is active, and where."""
 _FIRST_CAPACITY = 1024
 _NEVER = np.iinfo(np.int64).min
 
@@ -69,21 +71,28 @@ class Told:
         at = self._at[persons]
         return self._known[persons] & (at <= now) & (at > now - seconds)
 
-    def tell(self, kind: AlertKind, person: int, agencies: int = 0, at: int = 0, survivor: int = -1) -> None:
-        """Follow one alert of the log; room for its persons must be there. `at`: seconds since 1970-01-01 UTC."""
+    def follow(self, kinds: Numbers, persons: Numbers, agencies: AgencySets, at: Numbers, survivors: Numbers) -> None:
+        """Follow some alerts of the log (n,), in order; room for their persons must be there. `at`: seconds since
+        1970-01-01 UTC; `survivors`: -1 but for MERGED."""
+        first = 0
+        for i in [*np.flatnonzero(~np.isin(kinds, _OF_AGENCIES)).tolist(), len(kinds)]:
+            run = slice(first, i)
+            # of several alerts of one person the last counts, and the last is what such an assignment leaves
+            self._put(persons[run], agencies[run], at[run], dormant=False)
+            if i < len(kinds):
+                self._tell(AlertKind(kinds[i]), int(persons[i]), int(survivors[i]))
+            first = i + 1
+
+    def _tell(self, kind: AlertKind, person: int, survivor: int) -> None:
         match kind:
             case AlertKind.WITHDRAWN:
                 self.forget(person)
             case AlertKind.MERGED:
                 if self._known[person] and not self._known[survivor]:
-                    self._put(survivor, int(self._agencies[person]), int(self._at[person]), dormant=True)
+                    self._put(survivor, self._agencies[person], self._at[person], dormant=True)
                 self.forget(person)
             case AlertKind.NO_LONGER_IDENTIFIED:
                 self._dormant[person] = self._known[person]
-            case AlertKind.ESCALATION:
-                pass
-            case _:
-                self._put(person, agencies, at, dormant=False)
 
     def forget(self, person: int) -> None:
         """As if it had never been told of a person."""
@@ -91,9 +100,11 @@ class Told:
         self._agencies[person] = 0
         self._at[person] = _NEVER
 
-    def _put(self, person: int, agencies: int, at: int, *, dormant: bool) -> None:
-        self._known[person], self._dormant[person] = True, dormant
-        self._agencies[person], self._at[person] = agencies, at
+    def _put(
+        self, persons: int | Numbers, agencies: np.uint64 | AgencySets, at: np.int64 | Numbers, *, dormant: bool
+    ) -> None:
+        self._known[persons], self._dormant[persons] = True, dormant
+        self._agencies[persons], self._at[persons] = agencies, at
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ the links from itself. Memory a row: P x (W + 8) + 16 bytes, and 28 to 44 bytes 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.blocking.kernels import thread, unthread
+from matcher.blocking.kernels import place, unthread
 from matcher.blocking.names import NameTable
 from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
@@ -42,8 +42,7 @@ class BlockIndex:
     def expect(self, rows: int) -> None:
         """Make room for so many rows at once, where it is known that they come."""
         self._reserve(rows)
-        self._blocks_by_token.expect(rows * self._passes)
-        self._reserve_blocks()
+        self._reserve_blocks(rows - self.row_count)
 
     def insert(
         self,
@@ -58,18 +57,18 @@ class BlockIndex:
         first, last = self.row_count, self.row_count + len(records)
         self._reserve(last)
         rows = self._rows
-        present = (pass_masks[:, None] >> np.arange(self._passes, dtype=np.uint16)) & 1 == 1
-        rows.blocks[first:last] = -1
-        names = block_tokens.reshape(-1, TOKEN_BYTES)[present.ravel()]
-        # a block belongs to one pass: a token sent for two, in error or in malice, must not tie their lists into a ring
-        names[:, -1] ^= np.nonzero(present)[1].astype(np.uint8)
-        rows.blocks[first:last][present] = self._blocks_by_token.add(names)
         rows.encodings[first:last] = encodings.view("<u4")
         rows.field_masks[first:last] = field_masks
         rows.records[first:last] = records
         rows.agencies[first:last] = agency
-        self._reserve_blocks()
-        self.over_cap += thread(first, last, rows.blocks, self._head, self._size, rows.following, self._cap)
+        self._reserve_blocks(len(records))
+        names = self._blocks_by_token
+        tokens = np.ascontiguousarray(block_tokens).reshape(-1, self._passes, TOKEN_BYTES).view("<u8")
+        names.count, refused = place(
+            first, tokens, pass_masks, names.slots, names.keys, names.count,
+            rows.blocks, self._head, self._size, rows.following, self._cap,
+        )  # fmt: skip
+        self.over_cap += refused
         self.row_count = last
         return range(first, last)
 
@@ -84,7 +83,7 @@ class BlockIndex:
 
     def largest_block(self) -> int:
         """Rows in the fullest block."""
-        return int(self._size[: len(self._blocks_by_token)].max(initial=0))
+        return int(self._size[: self._blocks_by_token.count].max(initial=0))
 
     def _allocate(self, capacity: int) -> Rows:
         return Rows(
@@ -107,7 +106,8 @@ class BlockIndex:
             for column in self._rows:
                 column.resize((capacity, *column.shape[1:]), refcheck=False)
 
-    def _reserve_blocks(self) -> None:
+    def _reserve_blocks(self, more_rows: int) -> None:
+        self._blocks_by_token.reserve(more_rows * self._passes)
         capacity = len(self._blocks_by_token.keys)
         if capacity > len(self._head):
             more = capacity - len(self._head)

@@ -1,10 +1,33 @@
-"""The loops of the block index, compiled: interning 16-byte names and threading rows through their blocks."""
+"""The loops of the block index, compiled: numbering 16-byte names and threading rows through their blocks."""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 _NONE = np.int32(-1)
+_NEVER = -1
+_TOGETHER = 4
+"""Rows whose blocks are fetched from memory together."""
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _number_of(
+    slots: NDArray[np.int32], keys: NDArray[np.uint64], count: int, high: np.uint64, low: np.uint64, add: bool
+) -> int:
+    """Number of one name, see `intern`: `count` if it was added."""
+    mask = np.uint64(len(slots) - 1)
+    at = high & mask
+    while True:
+        number = int(slots[at])
+        if number < 0:
+            if add:
+                number = count
+                slots[at] = count
+                keys[count, 0], keys[count, 1] = high, low
+            return number
+        if keys[number, 0] == high and keys[number, 1] == low:
+            return number
+        at = (at + np.uint64(1)) & mask
 
 
 @njit(cache=True, nogil=True)
@@ -22,23 +45,9 @@ def intern(
     it must have room. Names not there get the next number if `add`, else -1. Names are outputs of a PRF already, so
     their own bits are the hash.
     """
-    mask = np.uint64(len(slots) - 1)
     for i in range(len(wanted)):
-        high, low = wanted[i, 0], wanted[i, 1]
-        at = high & mask
-        while True:
-            number = slots[at]
-            if number == _NONE:
-                if add:
-                    number = np.int32(count)
-                    slots[at] = number
-                    keys[count, 0], keys[count, 1] = high, low
-                    count += 1
-                break
-            if keys[number, 0] == high and keys[number, 1] == low:
-                break
-            at = (at + np.uint64(1)) & mask
-        found[i] = number
+        found[i] = _number_of(slots, keys, count, wanted[i, 0], wanted[i, 1], add)
+        count += found[i] == count
     return count
 
 
@@ -56,34 +65,71 @@ def rehash(slots: NDArray[np.int32], keys: NDArray[np.uint64], count: int) -> No
 
 
 @njit(cache=True, nogil=True)
-def thread(
+def place(
     first: int,
-    last: int,
+    tokens: NDArray[np.uint64],
+    pass_masks: NDArray[np.uint16],
+    slots: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+    count: int,
     blocks: NDArray[np.int32],
     head: NDArray[np.int32],
     size: NDArray[np.int32],
     following: NDArray[np.int32],
     cap: int,
-) -> int:
-    """Put rows `first` to `last` (exclusive) at the head of their blocks; how many places a full block refused.
+) -> tuple[int, int]:
+    """Put new rows, `first` and on, at the head of the blocks that their `tokens` (n, P, 2) name; the count of names
+    after it, and how many places a full block refused. `slots`, `keys` and `count` as of `intern`.
 
-    A place refused gets block -1 in `blocks`: the row is not compared through that pass.
+    A pass that `pass_masks` (n,) lacks, and a place refused, gets block -1 in `blocks`: the row is not compared through
+    that pass.
     """
     refused = 0
-    for row in range(first, last):
+    for i in range(len(tokens)):
+        if i % _TOGETHER == 0 and _touch(tokens[i : i + _TOGETHER], slots, keys, head, size) == _NEVER:
+            return count, refused
+        row = first + i
         for p in range(blocks.shape[1]):
-            block = blocks[row, p]
-            following[row, p] = _NONE
-            if block < 0:
+            blocks[row, p] = following[row, p] = _NONE
+            if (pass_masks[i] >> p) & 1 == 0:
                 continue
+            block = _number_of(slots, keys, count, tokens[i, p, 0], _of_pass(tokens[i, p, 1], p), True)
+            count += block == count
             if size[block] >= cap:
-                blocks[row, p] = _NONE
                 refused += 1
                 continue
+            blocks[row, p] = block
             following[row, p] = head[block]
             head[block] = row
             size[block] += 1
-    return refused
+    return count, refused
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _of_pass(low: np.uint64, p: int) -> np.uint64:
+    """Half a token made the pass's own: one sent for two passes, in error or in malice, must not tie their lists into a
+    ring."""
+    return low ^ (np.uint64(p) << np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def _touch(
+    tokens: NDArray[np.uint64],
+    slots: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+    head: NDArray[np.int32],
+    size: NDArray[np.int32],
+) -> int:
+    """Fetch from memory what the blocks of some rows are about to read. They lie all over it, and fetched together they
+    wait together. Never `_NEVER`, but that the compiler must not know."""
+    read = 0
+    mask = np.uint64(len(slots) - 1)
+    for i in range(tokens.shape[0]):
+        for p in range(tokens.shape[1]):
+            number = slots[tokens[i, p, 0] & mask]
+            if number >= 0:
+                read += int(keys[number, 0] & np.uint64(1)) + (head[number] & 1) + (size[number] & 1)
+    return read
 
 
 @njit(cache=True, nogil=True)

@@ -14,19 +14,26 @@ class NameTable:
     def __init__(self) -> None:
         self.keys: NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, 2), np.uint64)
         """(capacity, 2): the names as two little endian words; zero once erased."""
-        self._slots = np.full(2 * _FIRST_CAPACITY, -1, np.int32)
-        self._count = 0
+        self.slots = np.full(2 * _FIRST_CAPACITY, -1, np.int32)
+        """See `matcher.blocking.kernels.intern`."""
+        self.count = 0
+        """Names ever numbered."""
 
-    def __len__(self) -> int:
-        return self._count
-
-    def expect(self, names: int) -> None:
-        """Make room for so many names at once, where it is known that they come."""
-        self._reserve(names - self._count)
+    def reserve(self, more: int) -> None:
+        """Make room for so many more names."""
+        needed = self.count + more
+        if needed > len(self.keys):
+            capacity = max(2 * len(self.keys), needed)
+            keys = np.zeros((capacity, 2), np.uint64)
+            keys[: self.count] = self.keys[: self.count]
+            self.keys = keys
+        if 3 * needed > 2 * len(self.slots):
+            self.slots = np.full(1 << (2 * needed - 1).bit_length(), -1, np.int32)
+            rehash(self.slots, self.keys, self.count)
 
     def add(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Numbers (n,) of names (n, 16), new ones made where needed."""
-        self._reserve(len(names))
+        self.reserve(len(names))
         return self._intern(names, add=True)
 
     def find(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -40,16 +47,5 @@ class NameTable:
     def _intern(self, names: NDArray[np.uint8], *, add: bool) -> NDArray[np.int32]:
         wanted = np.ascontiguousarray(names).view("<u8").reshape(-1, 2)
         found = np.empty(len(wanted), np.int32)
-        self._count = intern(self._slots, self.keys, self._count, wanted, add, found)
+        self.count = intern(self.slots, self.keys, self.count, wanted, add, found)
         return found
-
-    def _reserve(self, more: int) -> None:
-        needed = self._count + more
-        if needed > len(self.keys):
-            capacity = max(2 * len(self.keys), needed)
-            keys = np.zeros((capacity, 2), np.uint64)
-            keys[: self._count] = self.keys[: self._count]
-            self.keys = keys
-        if 3 * needed > 2 * len(self._slots):
-            self._slots = np.full(1 << (2 * needed - 1).bit_length(), -1, np.int32)
-            rehash(self._slots, self.keys, self._count)

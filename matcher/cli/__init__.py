@@ -24,6 +24,7 @@ for command in (
     server_commands.status,
     server_commands.backup,
     server_commands.restore,
+    server_commands.rekey,
     audit.audit,
     train.train,
     coordinator.alerts,

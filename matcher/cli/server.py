@@ -1,4 +1,4 @@
-"""`matcher serve`, `status`, `backup` and `restore`: what an operator runs."""
+"""`matcher serve`, `status`, `backup`, `restore` and `rekey`: what an operator runs."""
 
 import faulthandler
 import signal
@@ -11,6 +11,8 @@ import click
 from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_to_stderr
 
 _SWITCH_SECONDS = 0.0005
+_LOOK_SECONDS = 1.0
+"""A signal that comes while the main thread is about to wait does not wake it: so often it looks by itself."""
 
 
 @click.command(cls=Command)
@@ -30,8 +32,12 @@ def serve(config_path: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     server.start()
     click.echo(f"serving on {server.address}")
-    stop.wait()
-    server.stop()
+    try:
+        server.complete()
+        while not stop.wait(_LOOK_SECONDS):
+            pass
+    finally:
+        server.stop()
 
 
 @click.command(cls=Command)
@@ -42,7 +48,8 @@ def backup(config_path: Path, out: Path) -> None:
     from matcher.config import ServerConfig
     from matcher.store.backup import back_up
 
-    back_up(ServerConfig.load(config_path, check_files=False).database, out)
+    config = ServerConfig.load(config_path, check_files=False)
+    back_up(config.database, out, config.read_database_key())
     click.echo(f"wrote {out} and {out.name}.sum")
 
 
@@ -54,9 +61,32 @@ def restore(config_path: Path, path: Path) -> None:
     from matcher.config import ServerConfig
     from matcher.store.backup import restore as put_back
 
-    database = ServerConfig.load(config_path, check_files=False).database
-    put_back(path, database)
-    click.echo(f"restored {database}; start the matcher, then have every agency push again")
+    config = ServerConfig.load(config_path, check_files=False)
+    put_back(path, config.database, config.read_database_key())
+    click.echo(f"restored {config.database}; start the matcher, then have every agency push again")
+
+
+@click.command(cls=Command)
+@config_option
+@click.argument("new_key", metavar="NEW_KEY", type=EXISTING_FILE)
+def rekey(config_path: Path, new_key: Path) -> None:
+    """Encrypt the configured database anew under the key in the file NEW_KEY. The matcher must be stopped.
+
+    The configuration names the key in use until then; a database that was not encrypted needs none.
+    """
+    from matcher.config import ServerConfig
+    from matcher.keyfile import DATABASE_KEY_LABEL, read_key
+    from matcher.store.encryption import is_plain, opens_with
+    from matcher.store.rekey import rekey as change
+
+    config = ServerConfig.load(config_path, check_files=False)
+    database, new = config.database, read_key(new_key, DATABASE_KEY_LABEL)
+    if opens_with(database, new):
+        click.echo(f"{database} is encrypted with this key already")
+    else:
+        change(database, None if is_plain(database) else config.read_database_key(), new)
+        click.echo(f"encrypted {database}; backups made before need the key they were made with")
+    click.echo(f'have the configuration name the key:\ndatabase_key = "{new_key.absolute()}"')
 
 
 @click.command(cls=Command)

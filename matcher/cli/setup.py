@@ -1,5 +1,6 @@
 """`matcher keygen` and `matcher pki`: keys and certificates."""
 
+import secrets
 from pathlib import Path
 
 import click
@@ -60,6 +61,16 @@ def keygen_audit(private_path: Path, public_path: Path) -> None:
 
     generate_audit_key(private_path, public_path)
     click.echo(f"wrote {private_path} and {public_path}")
+
+
+@keygen.command("database", cls=Command)
+@click.argument("path", type=FILE)
+def keygen_database(path: Path) -> None:
+    """Make the key that the matcher encrypts its database with. Without it neither database nor backup can be read."""
+    from matcher.keyfile import DATABASE_KEY_LABEL, KEY_BYTES, write_secret
+
+    write_secret(path, DATABASE_KEY_LABEL, secrets.token_bytes(KEY_BYTES))
+    click.echo(f"wrote {path}; keep a copy apart from the database and its backups")
 
 
 @click.group()

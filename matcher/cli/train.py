@@ -80,7 +80,7 @@ def _stopped(config: "ServerConfig") -> Iterator["Store"]:
 
     if not config.database.exists():
         raise StoreError(f"{config.database} is not there: correct the path in the configuration")
-    store = SqliteStore(config.database)
+    store = SqliteStore(config.database, config.read_database_key())
     try:
         store.bind("scheme", config.scheme.digest.hex())
         yield store

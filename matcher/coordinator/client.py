@@ -27,7 +27,6 @@ from matcher.v1.case_service_pb2_grpc import CaseServiceStub
 from matcher.wire import read_alert, read_member
 
 log = logging.getLogger(__name__)
-MOST_TOGETHER = 100
 _PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 # a matcher that stops cancels the calls in hand
 _TRANSIENT = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE", "ERROR_REASON_INTERNAL"}
@@ -89,27 +88,19 @@ class AlertClient:
             yield from some
 
     def batches(self, *, follow: bool = True) -> Iterator[list[OpenedAlert]]:
-        """The same in lists of what is there at a time, at most `MOST_TOGETHER`: one acknowledgement serves for all."""
+        """The same in lists of what the matcher sends together: one acknowledgement serves for all."""
         last: int | None = None
-        some: list[OpenedAlert] = []
         pause = _PAUSE
         while True:
             try:
                 for event in self._events(last):
                     pause = _PAUSE
-                    if event.HasField("alert"):
-                        last = event.alert.sequence
-                        some.append(self._open(event.alert))
-                    # the matcher sends a checkpoint when it has no more alerts to send
-                    if some and (len(some) == MOST_TOGETHER or not event.HasField("alert")):
-                        yield some
-                        some = []
-                    if not event.HasField("alert") and not follow:
+                    if event.alerts:
+                        last = event.alerts[-1].sequence
+                        yield list(map(self._open, event.alerts))
+                    elif not follow:  # a checkpoint: there are no more alerts
                         return
             except RemoteError as error:
-                if some:
-                    yield some
-                    some = []
                 _ride_out(error)
                 self._renew()
             time.sleep(pause)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from itertools import chain
 from threading import Lock
 
@@ -37,12 +38,15 @@ class AlertServicer(AlertServiceServicer):
         """`sees_restricted`: whether a caller reviews what concerns restricted records."""
         self._sees_restricted = sees_restricted
         self._matching = matching
-        self._store = matching.pipeline.store
-        self._explainer = Explainer(matching.pipeline)
+        self._store = matching.store
         self._epoch = epoch
         self._now = now
         self._watchers: dict[str, object] = {}
         self._lock = Lock()
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self._matching.pipeline)
 
     def WatchAlerts(
         self, request: pb.WatchAlertsRequest, context: grpc.ServicerContext
@@ -60,9 +64,9 @@ class AlertServicer(AlertServiceServicer):
             if self._watchers[consumer] is not me:
                 raise ConsumerFencedError("a newer connection of this consumer took over")
             last = self._store.last_sequence
-            for alert in (page := self._messages(self._store.alerts_after(sequence, _PAGE))):
-                yield pb.WatchAlertsResponse(alert=alert)
-                sequence = alert.sequence
+            if page := self._store.alerts_after(sequence, _PAGE):
+                yield pb.WatchAlertsResponse(alerts=self._messages(page))
+                sequence = page[-1].sequence
                 quiet_since = 0.0
             if len(page) == _PAGE:
                 continue

@@ -24,7 +24,7 @@ class CaseServicer(CaseServiceServicer):
         self._epoch = config.epoch
         self._removal_seconds = config.removal_days * DAY_SECONDS
         self._matching = matching
-        self._store = matching.pipeline.store
+        self._store = matching.store
         self._now = now
 
     def OpenCase(self, request: pb.OpenCaseRequest, context: grpc.ServicerContext) -> pb.OpenCaseResponse:

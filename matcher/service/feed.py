@@ -60,7 +60,7 @@ class FeedServicer(FeedServiceServicer):
         self._config = config
         self._directory = directory
         self._matching = matching
-        self._store = matching.pipeline.store
+        self._store = matching.store
         self._now = now
         self._quotas = Quotas(config, now)
 

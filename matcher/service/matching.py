@@ -1,12 +1,15 @@
-"""The one thread that matches: wakes when a frame is committed or time passes, and wakes those who wait for alerts."""
+"""The one thread that matches: makes memory from the store, then wakes when a frame is committed or time passes, and
+wakes those who wait for alerts."""
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Condition, Event, Thread
 from time import monotonic
 
 from matcher.errors import MatcherError
 from matcher.pipeline import Pipeline
+from matcher.store.base import Store
 
 log = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
@@ -20,12 +23,17 @@ later than that behind its record."""
 class Matching:
     """Runs a pipeline until stopped. While it cannot commit, such as on a full disk, it tries again and again.
 
-    `report` is told when that begins (False) and ends (True); `working` is the last it was told.
+    `make` makes the pipeline, which takes as long as there are records. `report` is told when matching works (True) and
+    when it does not any more (False); `working` is the last it was told.
     """
 
-    def __init__(self, pipeline: Pipeline, report: Callable[[bool], None] = lambda working: None) -> None:
-        self.pipeline = pipeline
-        self.working = True
+    def __init__(
+        self, store: Store, make: Callable[[], Pipeline], report: Callable[[bool], None] = lambda working: None
+    ) -> None:
+        self.store = store
+        self.working = False
+        self._make = make
+        self._made: Future[Pipeline] = Future()
         self._report = report
         self._committed = Event()
         self._stopping = Event()
@@ -44,6 +52,11 @@ class Matching:
         self._notify()
 
     @property
+    def pipeline(self) -> Pipeline:
+        """What matches, once it is made: callers wait. What its making raised is raised here."""
+        return self._made.result()
+
+    @property
     def stopping(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping.is_set()
@@ -56,17 +69,17 @@ class Matching:
         """Return when the log goes beyond a sequence, when the time is over, or when matching stops."""
         until = monotonic() + seconds
         with self._changed:
-            while self.pipeline.store.last_sequence <= after_sequence and not self.stopping:
+            while self.store.last_sequence <= after_sequence and not self.stopping:
                 left = until - monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     return
 
     def wait_for_room(self) -> None:
         """Slow down whoever feeds faster than matching goes: return when few frames wait. It never stops a feed: after
-        some seconds it returns all the same, as while matching cannot commit."""
+        some seconds it returns all the same, as while matching cannot commit, and at once while memory is made."""
         until = monotonic() + _ROOM_SECONDS
         with self._changed:
-            while self.pipeline.frames_waiting > MOST_WAITING and not self.stopping:
+            while self._made.done() and self.pipeline.frames_waiting > MOST_WAITING and not self.stopping:
                 left = until - monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     return
@@ -76,6 +89,13 @@ class Matching:
         self._stopping.wait(seconds)
 
     def _run(self) -> None:
+        try:
+            made = self._make()
+        except Exception as error:
+            self._made.set_exception(error)
+            return
+        self._set_working(True)
+        self._made.set_result(made)
         while not self._stopping.is_set():
             self._committed.clear()
             try:

@@ -35,7 +35,7 @@ class State(StrEnum):
     """Where the matcher stands."""
 
     STARTING = "starting"
-    """It reads the database; nobody is served."""
+    """It reads the database; at most feeds are served."""
     SERVING = "serving"
     FAILING = "failing"
     """It takes input, and cannot commit what matching changes."""
@@ -43,7 +43,7 @@ class State(StrEnum):
 
 
 class Metrics(Collector):
-    """What is told. `status` is there once the matcher serves."""
+    """What is told. `status` is there once all is served."""
 
     def __init__(self) -> None:
         self.state = State.STARTING

@@ -26,7 +26,7 @@ class StatusServicer(StatusServiceServicer):
     """See the contract."""
 
     def __init__(self, matching: Matching, removal_days: int, now: Callable[[], float] = time.time) -> None:
-        self._pipeline = matching.pipeline
+        self._matching = matching
         self._removal_seconds = removal_days * DAY_SECONDS
         self._now = now
 
@@ -36,7 +36,7 @@ class StatusServicer(StatusServiceServicer):
 
     def standing(self) -> pb.GetStatusResponse:
         """How the matcher stands."""
-        pipeline, store = self._pipeline, self._pipeline.store
+        pipeline, store = self._matching.pipeline, self._matching.store
         with pipeline.lock:
             held = pipeline.registry.held().tolist()
             over_cap = pipeline.index.over_cap

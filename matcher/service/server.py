@@ -43,6 +43,8 @@ _THREADS = 64
 """Calls at a time; every open stream holds one."""
 _DOOR_SECONDS = 5.0
 """How often the deny list is looked at."""
+_States = health_pb2.HealthCheckResponse
+_FEEDS = feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name
 _PING_MS, _PING_PATIENCE_MS, _LEAST_PING_MS = 60_000, 20_000, 10_000
 
 
@@ -61,22 +63,28 @@ class Server:
 
     def _open(self, config: ServerConfig) -> None:
         model = MatchModel.load(config.model, config.scheme) if config.model else MatchModel.shipped(config.scheme)
-        self._store = SqliteStore(config.database)
+        if (key := config.read_database_key()) is None:
+            log.warning("the database is not encrypted: no database_key is configured")
+        self._store = SqliteStore(config.database, key)
         try:
             self._store.bind("scheme", config.scheme.digest.hex())
             # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start
             scoring = (model.digest, config.expected_population, config.possible_probability)
             self._store.bind("scoring", " ".join(map(str, scoring)))
-            pipeline = Pipeline(self._store, scorer_of(config, model), settings_of(config))
+
+            def making() -> Pipeline:
+                pipeline = Pipeline(self._store, scorer_of(config, model), settings_of(config))
+                pipeline.about_to_commit = self._auditor.combining
+                return pipeline
+
             self._deny_list = DenyList(config.deny_list)
             self._certificate = ServerCertificate(config.tls)
             directory = Directory(config, self._deny_list)
             self._guard = Guard(directory, config.streams_per_caller, self.metrics, self._auditor)
-            pipeline.about_to_commit = self._auditor.combining
             self._ending = Event()
             self._doorkeeper = Thread(target=self._keep_doors, name="doorkeeper", daemon=True)
             self._health = health.HealthServicer()
-            self.matching = Matching(pipeline, self._report)
+            self.matching = Matching(self._store, making, self._report)
             self._calls = ThreadPoolExecutor(_THREADS, "call")
             self._server = self._build(config, directory)
             self.address = self._listen(config)
@@ -86,12 +94,19 @@ class Server:
             raise
 
     def start(self) -> None:
-        """Match what is waiting, and serve."""
-        self.matching.start()
+        """Serve, and make memory from the database: until that is done, feeds are served, and all that asks memory
+        waits."""
+        self._health.set("", _States.NOT_SERVING)
+        self._health.set(_FEEDS, _States.SERVING)
         self._server.start()
+        self.matching.start()
         self._doorkeeper.start()
-        self._report(working=True)
         log.info("serving on %s", self.address)
+
+    def complete(self) -> None:
+        """Wait until memory is made. What its making raised is raised here: such a database is not to be served."""
+        _ = self.matching.pipeline
+        log.info("memory is made; all is served")
 
     def stop(self, grace: float = 5.0) -> None:
         """Take no new calls, let the ones in hand end within `grace` seconds, and close the database."""
@@ -110,8 +125,8 @@ class Server:
         log.info("stopped")
 
     def _report(self, working: bool) -> None:
-        states = health_pb2.HealthCheckResponse
-        self._health.set("", states.SERVING if working else states.NOT_SERVING)
+        self._health.set("", _States.SERVING if working else _States.NOT_SERVING)
+        self.metrics.status = self._status.standing
         self.metrics.report(working)
 
     def _keep_doors(self) -> None:
@@ -139,9 +154,8 @@ class Server:
         alerts = AlertServicer(self.matching, config.epoch, lambda context: directory.identify(context).restricted)
         alert_service_pb2_grpc.add_AlertServiceServicer_to_server(alerts, server)
         case_service_pb2_grpc.add_CaseServiceServicer_to_server(CaseServicer(config, self.matching), server)
-        status = StatusServicer(self.matching, config.removal_days)
-        status_service_pb2_grpc.add_StatusServiceServicer_to_server(status, server)
-        self.metrics.status = status.standing
+        self._status = StatusServicer(self.matching, config.removal_days)
+        status_service_pb2_grpc.add_StatusServiceServicer_to_server(self._status, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if config.reflection:
             contract = (feed_service_pb2, alert_service_pb2, case_service_pb2, status_service_pb2)

@@ -2,31 +2,34 @@
 
 import os
 import shutil
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 
 from matcher.errors import StoreError
 from matcher.store.connection import APPLICATION_ID, check_database, connect, lock, make_private, translated
+from matcher.store.encryption import prove_key
 from matcher.store.pages import give_checksums
-from matcher.store.sums import prove, sum_path, sync_folder, write_sum
+from matcher.store.sums import discard, prove, put, sum_path, write_sum
 from matcher.store.tally import tally_path
 
 
-def back_up(database: Path, out: Path) -> None:
-    """Write `out` and its sum. `StoreError` if `out` is there, the database is not, or the copy is not sound; then
-    nothing is left behind."""
+def back_up(database: Path, out: Path, key: bytes | None = None) -> None:
+    """Write `out` and its sum, under the database's key. `StoreError` if `out` is there, the database is not, the key
+    is not its, or the copy is not sound; then nothing is left behind."""
     if out.exists() or sum_path(out).exists():
         raise StoreError(f"{out} is there already: choose another name")
     if not database.exists():
         raise StoreError(f"{database} is not there: correct the path in the configuration")
+    prove_key(database, key)
     make_private(out)
     try:
-        with translated(), closing(connect(out)) as copy:
-            give_checksums(copy, out)
+        with translated(), closing(connect(out, key)) as copy:
+            if key is None:
+                give_checksums(copy)
             copy.pragma("application_id", APPLICATION_ID)  # writes the first page: from now on checksums are made
-            with closing(connect(database)) as source:
+            with closing(connect(database, key)) as source:
                 source.pragma("query_only", True)
                 with copy.backup("main", source, "main") as pages:
                     pages.step(-1)  # in one step, so that it is of one moment
@@ -36,14 +39,13 @@ def back_up(database: Path, out: Path) -> None:
             os.fsync(file.fileno())
         write_sum(out)
     except BaseException:
-        for left in (out, sum_path(out)):
-            left.unlink(missing_ok=True)
+        discard(out)
         raise
 
 
-def restore(backup: Path, database: Path) -> None:
-    """Put a backup where the database is to be. `StoreError` if one is there, a matcher runs, or the backup is not what
-    was written: then nothing is changed."""
+def restore(backup: Path, database: Path, key: bytes | None = None) -> None:
+    """Put a backup where the database is to be. `StoreError` if one is there, a matcher runs, the key is not the
+    backup's, or the backup is not what was written: then nothing is changed."""
     descriptor = lock(database)
     try:
         beside = [database.with_name(database.name + end) for end in ("", "-wal", "-shm")]
@@ -51,7 +53,8 @@ def restore(backup: Path, database: Path) -> None:
             raise StoreError(f"{', '.join(there)} stands in {database.parent}: move it aside first")
         if not prove(backup):
             raise StoreError(f"{sum_path(backup).name} is missing: a backup is not restored without its sum")
-        with translated(), closing(connect(backup, apsw.SQLITE_OPEN_READONLY)) as connection:
+        prove_key(backup, key)
+        with translated(), closing(connect(backup, key, apsw.SQLITE_OPEN_READONLY)) as connection:
             check_database(connection, backup, thorough=True)
         partial = database.with_name(database.name + ".restoring")
         try:
@@ -65,12 +68,8 @@ def restore(backup: Path, database: Path) -> None:
             if sum_path(partial).read_bytes() != sum_path(backup).read_bytes():
                 raise StoreError(f"{backup} was not copied as it is: is the disk failing?")
             tally_path(database).unlink(missing_ok=True)  # it is of the database that was lost
-            partial.rename(database)
-            sum_path(partial).rename(sum_path(database))
-            sync_folder(database)
+            put(partial, database)
         finally:
-            with suppress(FileNotFoundError):
-                partial.unlink()
-            sum_path(partial).unlink(missing_ok=True)
+            discard(partial)
     finally:
         os.close(descriptor)

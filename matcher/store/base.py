@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from matcher.model import (
     Alert,
-    AlertKind,
     Answer,
     Case,
     ClosedRecord,
@@ -43,14 +42,15 @@ class FeedState:
     """Seconds since 1970-01-01 UTC of the agency's last frame."""
 
 
-class Telling(NamedTuple):
-    """What an alert told the coordinator of a person: all that is remembered of it in memory."""
+class Tellings(NamedTuple):
+    """What some alerts told the coordinator of persons, in columns (n,): all that is remembered of it in memory."""
 
-    kind: AlertKind
-    person_id: bytes
-    agencies: tuple[str, ...]
-    surviving_person_id: bytes
-    raised_at: int
+    kinds: tuple[int, ...]
+    """Of `AlertKind`."""
+    person_ids: tuple[bytes, ...]
+    agencies: tuple[tuple[str, ...], ...]
+    surviving_person_ids: tuple[bytes, ...]
+    raised_at: tuple[int, ...]
     """Seconds since 1970-01-01 UTC."""
 
 
@@ -170,9 +170,9 @@ class Store(Protocol):
         Purged alerts are passed over: fewer than `limit` means that no alert stands behind them, up to the
         `last_sequence` read before the call."""
 
-    def tellings(self) -> Iterator[Telling]:
-        """What the alerts that are not purged told, in order. They are read as the caller goes on; matching meanwhile
-        may or may not show in those still to come."""
+    def tellings(self) -> Iterator[Tellings]:
+        """What the alerts that are not purged told, in order, some at a time. They are read as the caller goes on;
+        matching meanwhile may or may not show in those still to come."""
 
     def alert(self, alert_id: bytes) -> Alert:
         """One alert that is not purged. `NotFoundError`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 
 from matcher.errors import StoreError, StoreFullError
+from matcher.store.encryption import ENCRYPTED, prove_key, unlock
 from matcher.store.migration import migrate, schema_version
 from matcher.store.pages import CHECKED, give_checksums
 from matcher.store.queries import QUERIES as SQL
@@ -76,15 +77,20 @@ def make_private(path: Path) -> None:
         os.close(descriptor)
 
 
-def connect(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connection:
-    """A connection that proves every page it reads; every connection to a database is made here."""
-    return apsw.Connection(str(path), flags=flags, vfs=CHECKED)
+def connect(path: Path, key: bytes | None, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connection:
+    """A connection that proves every page it reads, and with a key decrypts it; every connection to a database is made
+    here."""
+    connection = apsw.Connection(str(path), flags=flags, vfs=CHECKED if key is None else ENCRYPTED)
+    if key is not None:
+        unlock(connection, key)
+    return connection
 
 
-def open_writer(path: Path, *, proved: bool = False) -> apsw.Connection:
-    """The one connection that writes. `StoreError` if the database is none of ours, or damaged; where its sum `proved`
-    it sound, its pages are not proved again."""
-    connection = connect(path)
+def open_writer(path: Path, key: bytes | None, *, proved: bool = False) -> apsw.Connection:
+    """The one connection that writes. `StoreError` if the database is none of ours, damaged, or of another key; where
+    its sum `proved` it sound, its pages are not proved again."""
+    prove_key(path, key)
+    connection = connect(path, key)
     try:
         connection.set_busy_timeout(BUSY_MS)
         connection.pragma("secure_delete", True)
@@ -92,7 +98,8 @@ def open_writer(path: Path, *, proved: bool = False) -> apsw.Connection:
         if not _is_new(connection):
             check_database(connection, path, pages=not proved)
         connection.pragma("page_size", 4096)  # `frame.guard` is one page
-        give_checksums(connection, path)
+        if key is None:  # an encrypted page proves itself
+            give_checksums(connection)
         if connection.pragma("journal_mode", "wal") != "wal":
             raise StoreError(f"{path} lies on a file system without shared memory: use a local disk")
         connection.pragma("synchronous", "full")
@@ -106,9 +113,9 @@ def open_writer(path: Path, *, proved: bool = False) -> apsw.Connection:
     return connection
 
 
-def open_reader(path: Path) -> apsw.Connection:
+def open_reader(path: Path, key: bytes | None) -> apsw.Connection:
     """A connection that only reads, and never waits for the writer."""
-    connection = connect(path)
+    connection = connect(path, key)
     connection.set_busy_timeout(BUSY_MS)
     connection.pragma("query_only", True)
     return connection

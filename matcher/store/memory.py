@@ -31,7 +31,7 @@ from matcher.model import (
     MatchOutcome,
     RemovalNotice,
 )
-from matcher.store.base import FeedState, MatchedFrame, Telling
+from matcher.store.base import FeedState, MatchedFrame, Tellings
 from matcher.store.checks import check_outcome
 from matcher.store.memory_alerts import left_by, without
 from matcher.store.memory_cases import MemoryCases
@@ -210,11 +210,13 @@ class MemoryStore:
             found = (alert for alert in self._alerts[max(sequence, 0) :] if alert)
             return list(islice(found, max(limit, 0)))
 
-    def tellings(self) -> Iterator[Telling]:
+    def tellings(self) -> Iterator[Tellings]:
         """See `Store`."""
         with self._opened():
             alerts = [alert for alert in self._alerts if alert]
-        return (Telling(a.kind, a.person_id, a.agencies, a.surviving_person_id, a.raised_at) for a in alerts)
+        return (
+            Tellings((a.kind,), (a.person_id,), (a.agencies,), (a.surviving_person_id,), (a.raised_at,)) for a in alerts
+        )
 
     def alert(self, alert_id: bytes) -> Alert:
         """See `Store`."""

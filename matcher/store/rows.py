@@ -10,7 +10,7 @@ import numpy as np
 
 from matcher.errors import NotFoundError
 from matcher.model import Alert, AlertKind, AlertMember, Case, Closure, ConfidenceBand, Frame, FrameKind, Links
-from matcher.store.base import Telling
+from matcher.store.base import Tellings
 from matcher.store.checks import state_of
 from matcher.store.lookup import Lookup
 from matcher.store.queries import QUERIES as SQL
@@ -125,10 +125,10 @@ def read_alerts(reader: apsw.Connection, sequence: int, limit: int, parked_by: s
     return [_alert_of(row) for row in reader.execute(SQL["parked_after"], (parked_by, *page))]
 
 
-def telling_of(row: Sequence[Any]) -> Telling:
-    """What an alert told, from the columns of `tellings_after`."""
-    _, kind, person_id, agencies, surviving, raised_at = row
-    return Telling(_KINDS[kind], person_id, _agencies_of(agencies), surviving, raised_at)
+def tellings_of(rows: Sequence[Sequence[Any]]) -> Tellings:
+    """What some alerts told, one at least, from the columns of `tellings_after`."""
+    _, kinds, person_ids, agencies, surviving, raised_at = zip(*rows, strict=True)
+    return Tellings(kinds, person_ids, tuple(map(_agencies_of, agencies)), surviving, raised_at)
 
 
 def _alert_of(row: Sequence[Any]) -> Alert:

@@ -30,13 +30,13 @@ from matcher.model import (
     MatchOutcome,
     Resolution,
 )
-from matcher.store.base import FeedState, MatchedFrame, Telling
+from matcher.store.base import FeedState, MatchedFrame, Tellings
 from matcher.store.checks import check_outcome
 from matcher.store.connection import cut_log, lock, make_private, open_reader, open_writer, prepare, translated
 from matcher.store.lookup import Lookup
 from matcher.store.outcome import needs_lookup, write_outcome
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, telling_of
+from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, tellings_of
 from matcher.store.sqlite_cases import SqliteCases
 from matcher.store.sums import drop_sum, prove, write_sum
 from matcher.store.tally import Tally
@@ -48,8 +48,9 @@ _TELLINGS = 10_000  # a read in hand holds up the others
 class SqliteStore(SqliteCases):
     """See `matcher.store.base.Store`. A second store on the same path, in any process, is refused (`StoreError`)."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the database; this reads all of it, to prove it sound."""
+    def __init__(self, path: Path, key: bytes | None = None) -> None:
+        """Open or create the database, encrypted with the key (32 bytes) if one is given; this reads all of it, to
+        prove it sound."""
         self._path = path
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
@@ -63,12 +64,12 @@ class SqliteStore(SqliteCases):
             undo.callback(self._tally.close)
             make_private(path)
             with translated():
-                self._writer = open_writer(path, proved=proved)
+                self._writer = open_writer(path, key, proved=proved)
             undo.callback(self._writer.close)
             if proved:
                 drop_sum(path)
             with translated():
-                self._reader = open_reader(path)
+                self._reader = open_reader(path, key)
             undo.callback(self._reader.close)
             undo.callback(
                 self._writer.config, apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1
@@ -246,11 +247,11 @@ class SqliteStore(SqliteCases):
         with self._reading() as reader:
             return read_alerts(reader, sequence, limit)
 
-    def tellings(self) -> Iterator[Telling]:
+    def tellings(self) -> Iterator[Tellings]:
         """See `Store`. Rows are read some thousands at a time, so that others can read in between."""
         sequence = 0
         while rows := self._rows("tellings_after", sequence, _TELLINGS):
-            yield from map(telling_of, rows)
+            yield tellings_of(rows)
             sequence = rows[-1][0]
 
     def alert(self, alert_id: bytes) -> Alert:

@@ -54,6 +54,20 @@ def drop_sum(path: Path) -> None:
     sync_folder(path)
 
 
+def put(partial: Path, path: Path) -> None:
+    """Put a file with its sum in another's place, durably: a kill leaves one of the two, with its own sum or none."""
+    drop_sum(path)
+    partial.rename(path)
+    sum_path(partial).rename(sum_path(path))
+    sync_folder(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a file and its sum, if they are there."""
+    path.unlink(missing_ok=True)
+    sum_path(path).unlink(missing_ok=True)
+
+
 def sync_folder(path: Path) -> None:
     """Make names in a file's folder durable."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -297,31 +297,29 @@ Global___WatchAlertsRequest: _TypeAlias = WatchAlertsRequest  # noqa: Y015
 
 @_typing.final
 class WatchAlertsResponse(_message.Message):
-    """An alert or a checkpoint."""
+    """Alerts or a checkpoint."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ALERT_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.int
-    """Everything up to this sequence has been sent; also the sign of life, every 10 seconds at most."""
+    """Where there are no alerts: everything up to this sequence has been sent; also the sign of life, every 10 seconds at most."""
     @_builtins.property
-    def alert(self) -> Global___Alert:
-        """The next alert of the log."""
+    def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alert]:
+        """The next alerts of the log, in order: those that are there, 100 at most. A new one is not kept waiting for others."""
 
     def __init__(
         self,
         *,
-        alert: Global___Alert | None = ...,
+        alerts: _abc.Iterable[Global___Alert] | None = ...,
         checkpoint: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "checkpoint", b"checkpoint", "event", b"event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "checkpoint", b"checkpoint", "event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "checkpoint", b"checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["alert", "checkpoint"]  # noqa: Y015
-    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchAlertsResponse: _TypeAlias = WatchAlertsResponse  # noqa: Y015
 

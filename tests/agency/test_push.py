@@ -21,6 +21,7 @@ from matcher.coordinator.client import AlertClient, OpenedAlert
 from matcher.coordinator.opening import Opener
 from matcher.errors import InputFileError, RemoteError
 from matcher.frame import unpack_records
+from matcher.keyfile import DATABASE_KEY_LABEL, read_key
 from matcher.model import AlertKind
 from matcher.rpc import open_channel
 from matcher.store.sqlite import SqliteStore
@@ -233,7 +234,7 @@ def outcome(deployment: Deployment) -> set[Person]:
 
 def records_of(database: Path) -> list[tuple[str, bytes]]:
     """Agency and alias of every record a stopped matcher holds."""
-    store = SqliteStore(database)
+    store = SqliteStore(database, read_key(database.with_name("database.key"), DATABASE_KEY_LABEL))
     try:
         return [
             (matched.frame.agency, alias.tobytes())

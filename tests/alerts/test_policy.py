@@ -41,13 +41,19 @@ def said(agencies: str, dormant: bool = False, at: int = 0) -> ToldOf:
     return ToldOf(frozenset(agencies), dormant, at)
 
 
+def tell(told: Told, kind: AlertKind, person: int, agencies: int = 0, at: int = 0, survivor: int = -1) -> None:
+    """One alert of the log."""
+    columns = (np.array([each]) for each in (person, np.uint64(agencies), at, survivor))
+    told.follow(np.array([kind]), *columns)
+
+
 def columns(told: dict[int, ToldOf]) -> Told:
     """The same in columns."""
     found = Told()
     for person, each in told.items():
-        found.tell(AlertKind.KNOWN_TO_TWO, person, bits(each.agencies), each.at)
+        tell(found, AlertKind.KNOWN_TO_TWO, person, bits(each.agencies), each.at)
         if each.dormant:
-            found.tell(AlertKind.NO_LONGER_IDENTIFIED, person)
+            tell(found, AlertKind.NO_LONGER_IDENTIFIED, person)
     return found
 
 
@@ -188,21 +194,21 @@ def test_what_was_told_of_a_dormant_person_passes_to_its_heir() -> None:
 
 def test_telling_follows_the_log() -> None:
     told = Told()
-    told.tell(AlertKind.KNOWN_TO_TWO, P, bits("ab"), 5)
-    told.tell(AlertKind.KNOWN_TO_TWO, Q, bits("bc"), 5)
-    told.tell(AlertKind.FURTHER_AGENCY, P, bits("abc"), 7)
-    told.tell(AlertKind.ESCALATION, P, bits("ab"), 5)
+    tell(told, AlertKind.KNOWN_TO_TWO, P, bits("ab"), 5)
+    tell(told, AlertKind.KNOWN_TO_TWO, Q, bits("bc"), 5)
+    tell(told, AlertKind.FURTHER_AGENCY, P, bits("abc"), 7)
+    tell(told, AlertKind.ESCALATION, P, bits("ab"), 5)
     assert content(told) == {P: said("abc", at=7), Q: said("bc", at=5)}
-    told.tell(AlertKind.NO_LONGER_IDENTIFIED, P, at=9)
+    tell(told, AlertKind.NO_LONGER_IDENTIFIED, P, at=9)
     assert content(told) == {P: said("abc", dormant=True, at=7), Q: said("bc", at=5)}
-    told.tell(AlertKind.MERGED, P, at=9, survivor=R)
-    told.tell(AlertKind.MERGED, Q, at=9, survivor=R)
+    tell(told, AlertKind.MERGED, P, at=9, survivor=R)
+    tell(told, AlertKind.MERGED, Q, at=9, survivor=R)
     assert content(told) == {R: said("abc", dormant=True, at=7)}
-    told.tell(AlertKind.KNOWN_TO_TWO, R, bits("ab"), 8)
+    tell(told, AlertKind.KNOWN_TO_TWO, R, bits("ab"), 8)
     assert content(told) == {R: said("ab", at=8)}
-    told.tell(AlertKind.WITHDRAWN, R, at=9)
+    tell(told, AlertKind.WITHDRAWN, R, at=9)
     for kind in (AlertKind.MERGED, AlertKind.WITHDRAWN, AlertKind.NO_LONGER_IDENTIFIED):
-        told.tell(kind, Q, at=9, survivor=R)
+        tell(told, kind, Q, at=9, survivor=R)
     assert content(told) == {}
 
 
@@ -252,3 +258,29 @@ def test_the_columns_say_what_plain_python_says(
     situation: tuple[dict[int, ToldOf], dict[int, frozenset[int]], list[Standing]],
 ) -> None:
     decided(*situation)
+
+
+@st.composite
+def said_alerts(draw: st.DrawFn) -> tuple[AlertKind, int, frozenset[str], int, int]:
+    """Kind, person, agencies, time and survivor of an alert about few persons."""
+    kind, person = draw(st.sampled_from(AlertKind)), draw(st.integers(0, 4))
+    survivor = draw(st.integers(0, 4).filter(lambda other: other != person)) if kind is AlertKind.MERGED else -1
+    return kind, person, draw(letters), draw(st.integers(0, 9)), survivor
+
+
+@given(st.lists(said_alerts(), max_size=20))
+def test_alerts_followed_together_leave_what_they_leave_one_by_one(
+    alerts: list[tuple[AlertKind, int, frozenset[str], int, int]],
+) -> None:
+    told, one_by_one = Told(), dict[int, ToldOf]()
+    for kind, person, agencies, at, survivor in alerts:
+        reference.follow(one_by_one, kind, person, ToldOf(agencies, at=at), survivor)
+    kinds, persons, sets, times, survivors = zip(*alerts, strict=True) if alerts else ((),) * 5
+    told.follow(
+        np.array(kinds, np.int64),
+        np.array(persons, np.int64),
+        np.array([bits(agencies) for agencies in sets], np.uint64),
+        np.array(times, np.int64),
+        np.array(survivors, np.int64),
+    )
+    assert content(told) == one_by_one

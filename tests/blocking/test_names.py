@@ -19,7 +19,7 @@ def test_numbers_are_given_in_order_of_arrival(batches):
         expected = [known.setdefault(name, len(known)) for name in batch]
         assert table.add(array(batch)).tolist() == expected
         assert table.find(array(batch)).tolist() == expected
-    assert len(table) == len(known)
+    assert table.count == len(known)
 
 
 def test_an_unknown_name_has_no_number():

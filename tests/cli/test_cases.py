@@ -46,7 +46,7 @@ def test_a_case_from_the_alert_to_its_end(deployed: Deployed, tmp_path: Path) ->
     status = ("status", "--config", tmp_path / "ops.toml")
     assert json.loads(done(*status))["removals_overdue"] == {"value": "0", "at_most": False}
 
-    store = deployed.server.matching.pipeline.store
+    store = deployed.server.matching.store
     for table in ("'case'", "notice"):  # as if it had been closed a month ago
         store._writer.execute(f"UPDATE {table} SET closed_at = closed_at - 31 * 86400")
     assert "OVERDUE, awaiting removal by clinic, police" in done("cases", "list", *config)

@@ -22,6 +22,7 @@ from matcher.cli import main
 from matcher.v1 import case_service_pb2 as case_pb
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.case_service_pb2_grpc import CaseServiceStub
+from matcher.v1.status_service_pb2 import GetStatusRequest
 from tests.agency.deployed import agency_config, coordinator_config, csv_of, operator_config
 from tests.factory import model
 from tests.service.servers import Deployed, Person, batch, little, people, person, write_config
@@ -409,6 +410,47 @@ def test_a_backup_is_taken_while_serving_and_restored_when_stopped(deployed: Dep
     assert [(alert.kind, alert.person_id) for alert in deployed.alerts()] == [
         (alert.kind, alert.person_id) for alert in before
     ]
+
+
+def test_a_database_is_encrypted_its_key_changed_and_the_wrong_one_refused(tmp_path: Path) -> None:
+    folder, options = tmp_path, ("--config", tmp_path / "matcher.toml")
+    write_config(folder, database_key=None)
+    with Deployed(folder, database_key=None) as plain:
+        send(plain, "police", people(range(3)))
+        before = plain.status.GetStatus(GetStatusRequest()).records
+    done("keygen", "database", folder / "first.key")
+    assert "exists already" in refused("keygen", "database", folder / "first.key")
+    assert (folder / "first.key").stat().st_mode & 0o777 == 0o600
+
+    write_config(folder, database_key="first.key")
+    assert "not encrypted, and a key is configured: encrypt it with `matcher rekey`" in refused("serve", *options)
+    shown = done("rekey", folder / "first.key", *options)
+    assert f'database_key = "{folder / "first.key"}"' in shown
+    assert "with this key already" in done("rekey", folder / "first.key", *options)
+
+    done("keygen", "database", folder / "second.key")
+    write_config(folder, database_key=None)
+    for command in (("serve",), ("backup", folder / "saved"), ("rekey", folder / "second.key")):
+        assert "encrypted, and no key is configured\nadvice: Configure the key" in refused(*command, *options)
+    write_config(folder, database_key="first.key")
+    assert "need the key they were made with" in done("rekey", folder / "second.key", *options)
+    for command in (("serve",), ("backup", folder / "saved"), ("rekey", folder / "database.key")):
+        assert "is encrypted with another key than the configured one" in refused(*command, *options)
+    assert "others than its owner may use it" in refused("rekey", folder / "model.json", *options)
+
+    with Deployed(folder, database_key="second.key") as encrypted:
+        assert encrypted.status.GetStatus(GetStatusRequest()).records == before
+        assert encrypted.frames() == 1
+        assert "is open in another matcher" in refused("rekey", folder / "first.key", *options)
+
+
+def test_a_matcher_without_a_key_says_so_at_each_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for key, times in ((None, 1), ("database.key", 0)):
+        caplog.clear()
+        (folder := tmp_path / f"{times}").mkdir()
+        with caplog.at_level("WARNING"), Deployed(folder, database_key=key):
+            pass
+        assert caplog.text.count("the database is not encrypted") == times
 
 
 # -- link ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,11 @@ from matcher.pki import init_pki
 from matcher.scoring.calibration import Calibration
 from matcher.scoring.model import MatchModel
 from matcher.service.server import Server, scorer_of, settings_of
+from matcher.store.connection import connect
 from matcher.store.sqlite import SqliteStore
 from matcher.store.sums import prove
 from tests.cli.test_commands import done, refused, run
+from tests.factory import DATABASE_KEY
 from tests.service.servers import ALIAS_KEYS, COORDINATOR_PUBLIC, EPOCH, KEYS, SCHEME, SECTORS, write_config
 
 RECORDS = 4_500
@@ -41,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("police", "clinic"):
         done("calibrate", folder / f"{name}.csv", "--out", folder / f"{name}.json")
     config = replace(write_config(folder), model=None)
-    store = SqliteStore(config.database)
+    store = SqliteStore(config.database, DATABASE_KEY)
     store.bind("scheme", SCHEME.digest.hex())
     for agency, raw in raw_batches(population, SCHEME):
         tokeniser = Tokeniser(SCHEME, KEYS, ALIAS_KEYS[agency], agency, COORDINATOR_PUBLIC)
@@ -136,8 +137,9 @@ def test_train_leaves_what_the_database_holds_as_it_is(site: Path, config: Path)
     done(*train(site, config))
     held = []
     for folder in (site, config.parent):
-        with closing(sqlite3.connect(folder / "matcher.db")) as database:
-            held.append(list(database.iterdump()))
+        with closing(connect(folder / "matcher.db", DATABASE_KEY)) as database:
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            held.append({name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables})
     assert held[0] == held[1]
     assert prove(config.with_name("matcher.db"))
 
@@ -149,7 +151,7 @@ def test_a_new_database_takes_the_model_and_the_old_one_does_not(site: Path, con
     server = Server(trained)
     server.start()
     server.stop(0)
-    store = SqliteStore(config.with_name("matcher.db"))
+    store = SqliteStore(config.with_name("matcher.db"), DATABASE_KEY)
     old = write_config(config.parent, model="trained.json")
     store.bind("scoring", f"{MatchModel.shipped(SCHEME).digest} {old.expected_population} {old.possible_probability}")
     store.close()
@@ -158,7 +160,7 @@ def test_a_new_database_takes_the_model_and_the_old_one_does_not(site: Path, con
 
 
 def test_train_refuses_while_a_matcher_runs(site: Path, config: Path) -> None:
-    store = SqliteStore(config.with_name("matcher.db"))
+    store = SqliteStore(config.with_name("matcher.db"), DATABASE_KEY)
     try:
         assert "is open in another matcher: stop that one first" in refused(*train(site, config))
     finally:
@@ -182,7 +184,7 @@ def test_train_refuses_a_database_that_is_not_there_or_of_another_scheme(site: P
 def test_train_refuses_too_little_to_learn_from(site: Path, config: Path) -> None:
     config.with_name("matcher.db").unlink()
     config.with_name("matcher.db.sum").unlink()
-    SqliteStore(config.with_name("matcher.db")).close()
+    SqliteStore(config.with_name("matcher.db"), DATABASE_KEY).close()
     said = refused(*train(site, config))
     assert "0 candidate pairs across agencies, of which about 0 seem matches" in said
     assert not config.with_name("trained.json").exists()

@@ -142,7 +142,7 @@ def test_it_rides_out_restarts_without_gap_or_repeat(
     assert [opened.sequence for opened in received] == list(range(1, 16))
     sent = {f"REF-{number}" for number in range(15)}
     assert {references(opened)["police"][0] for opened in received} == sent  # type: ignore[index]
-    assert deployed.server.matching.pipeline.store.mark("default") == 15
+    assert deployed.server.matching.store.mark("default") == 15
 
 
 def test_it_waits_for_a_matcher_that_is_not_there_yet(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

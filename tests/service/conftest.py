@@ -82,6 +82,7 @@ class Matcher:
         """Start serving."""
         self.server = Server(self.config)
         self.server.start()
+        self.server.complete()
 
     def stop(self) -> None:
         """Stop serving and close every channel."""
@@ -127,7 +128,7 @@ class Matcher:
 
     def settle(self) -> None:
         """Wait until everything committed is matched."""
-        store = self.server.matching.pipeline.store
+        store = self.server.matching.store
         until(lambda: store.matched_through == store.committed_through)
 
 

@@ -23,6 +23,7 @@ from matcher.audit.entry import generate_audit_key
 from matcher.config import ServerConfig, TlsFiles
 from matcher.coordinator.client import AlertClient
 from matcher.coordinator.opening import Opener
+from matcher.keyfile import DATABASE_KEY_LABEL, write_secret
 from matcher.model import Alert, TokenBatch
 from matcher.pki import init_pki
 from matcher.rpc import MAX_MESSAGE_BYTES, open_channel
@@ -33,7 +34,7 @@ from matcher.v1.feed_service_pb2_grpc import FeedServiceStub
 from matcher.v1.records_pb2 import RecordBatch
 from matcher.v1.status_service_pb2_grpc import StatusServiceStub
 from matcher.wire import batch_message
-from tests.factory import model
+from tests.factory import DATABASE_KEY, model
 
 SCHEME = UK_PERSON_V1
 EPOCH = 3
@@ -113,18 +114,18 @@ def alias(agency: str, each: Person) -> bytes:
 class Deployed:
     """One matcher with agencies police, clinic and council, a coordinator and an operator."""
 
-    def __init__(self, folder: Path, *, audited: bool = True, **options: str | int | float | bool) -> None:
+    def __init__(self, folder: Path, **options: str | int | float | bool | None) -> None:
         self.folder = folder
         model().save(folder / "model.json")
         generate_audit_key(folder / "audit.key", folder / "audit.pub")
-        audit: dict[str, str] = {"audit_log": "audit.log", "audit_key": "audit.key"} if audited else {}
-        self.config = write_config(folder, **audit | options)
+        self.config = write_config(folder, **options)
         init_pki(replace_agencies(self.config), folder / "pki")
         self._channels: dict[str, grpc.Channel] = {}
         self.server = Server(self.config)
 
     def __enter__(self) -> Self:
         self.server.start()
+        self.server.complete()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -144,6 +145,7 @@ class Deployed:
         self.config = replace(self.config, listen=address)
         self.server = Server(self.config)
         self.server.start()
+        self.server.complete()
 
     def tls(self, party: str) -> TlsFiles:
         """A party's certificate files, such as `agency-police`."""
@@ -191,28 +193,29 @@ class Deployed:
 
     def settle(self) -> None:
         """Return when everything committed is matched."""
-        store = self.server.matching.pipeline.store
+        store = self.server.matching.store
         wait_until(lambda: store.matched_through == store.committed_through)
 
     def alerts(self) -> list[Alert]:
         """The alert log, as stored, once everything is matched."""
         self.settle()
-        return self.server.matching.pipeline.store.alerts_after(0, 10_000)
+        return self.server.matching.store.alerts_after(0, 10_000)
 
     def frames(self) -> int:
         """Frames ever committed."""
-        return self.server.matching.pipeline.store.committed_through
+        return self.server.matching.store.committed_through
 
 
-def write_config(folder: Path, **options: str | int | float | bool) -> ServerConfig:
-    """A server's configuration file, read; `options` are its own or replace the usual ones.
+def write_config(folder: Path, **options: str | int | float | bool | None) -> ServerConfig:
+    """A server's configuration file, read; `options` are its own or replace the usual ones, or take one out (None).
 
     With `model` of `tests.factory`, records that have every attribute are a MATCH, and records with no more than a name
     and a date of birth (`little`) a POSSIBLE_MATCH.
     """
-    settings: dict[str, str | int | float | bool] = {
+    settings: dict[str, str | int | float | bool | None] = {
         "listen": "127.0.0.1:0",
         "database": "matcher.db",
+        "database_key": "database.key",
         "key_check": KEYS.key_check.hex(),
         "scheme": SCHEME.name,
         "epoch": EPOCH,
@@ -221,13 +224,21 @@ def write_config(folder: Path, **options: str | int | float | bool) -> ServerCon
         "match_probability": 0.999999,
         "max_batch_records": MOST_RECORDS,
         "quiet_seconds": 0,
+        "audit_log": "audit.log",
+        "audit_key": "audit.key",
     } | options
-    lines = ["[matcher]", *(f"{name} = {_toml(value)}" for name, value in settings.items()), "[tls]"]
+    lines = [
+        "[matcher]",
+        *(f"{name} = {_toml(value)}" for name, value in settings.items() if value is not None),
+        "[tls]",
+    ]
     lines += [f'{name} = "pki/server/{name}.pem"' for name in ("certificate", "key", "authority")]
     for name, sector in SECTORS.items():
         lines += ["[[agency]]", f'name = "{name}"', f'sector = "{sector}"', f'certificate = "{uri("agency", name)}"']
     for role, name in (("coordinator", "hub"), ("operator", "ops")):
         lines += [f"[[{role}]]", f'name = "{name}"', f'certificate = "{uri(role, name)}"']
+    if not (folder / "database.key").exists():
+        write_secret(folder / "database.key", DATABASE_KEY_LABEL, DATABASE_KEY)
     (folder / "matcher.toml").write_text("\n".join(lines) + "\n")
     return ServerConfig.load(folder / "matcher.toml", check_files=False)
 

@@ -43,9 +43,9 @@ def until_checkpoint(events: Iterator[pb.WatchAlertsResponse]) -> tuple[list[pb.
     """Alerts up to the first checkpoint, and the checkpoint."""
     found = []
     for event in events:
-        if event.WhichOneof("event") == "checkpoint":
+        if not event.alerts:
             return found, event.checkpoint
-        found.append(event.alert)
+        found += event.alerts
     raise AssertionError("the stream ended")
 
 
@@ -95,7 +95,7 @@ def test_an_alert_raised_while_watching_comes_through(deployed: Deployed) -> Non
     until_checkpoint(events)
     for sequence in (1, 2):
         known_to_two(deployed, 1, sequence)
-        assert next(event.alert.sequence for event in events if event.HasField("alert")) == sequence
+        assert next(alert.sequence for event in events for alert in event.alerts) == sequence
 
 
 def test_a_watcher_starts_behind_its_mark_or_where_it_says(deployed: Deployed) -> None:
@@ -153,7 +153,7 @@ def test_a_newer_watcher_of_a_consumer_fences_the_older(deployed: Deployed, monk
     assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "ERROR_REASON_CONSUMER_FENCED")
     known_to_two(deployed, 1)
     for alive in (newer, another):
-        assert next(event.alert.sequence for event in alive if event.HasField("alert")) == 1
+        assert next(alert.sequence for event in alive for alert in event.alerts) == 1
 
 
 @pytest.mark.parametrize("consumer", ["", "x" * 65, "a b", "a/b"])

@@ -137,7 +137,7 @@ def test_cases_are_listed_in_pages_with_what_is_overdue(matcher: Matcher) -> Non
     assert first.cases[0].standing == case(matcher, opened[0])
     close(matcher, opened[0])
     matcher.settle()
-    store = matcher.server.matching.pipeline.store
+    store = matcher.server.matching.store
     assert not case(matcher, opened[0]).removal_overdue
     closed_at = store.case(opened[0]).closed_at
     assert [store.removals_overdue(closed_at + after) for after in (0, 1)] == [0, 2]
@@ -210,10 +210,10 @@ def test_a_consumer_s_checkpoint_passes_over_purged_alerts(matcher: Matcher) -> 
     stream = matcher.alerts().WatchAlerts(alert_service_pb2.WatchAlertsRequest(consumer="c", after_sequence=0))
     assert next(stream).checkpoint == 0
     case_id = open_case(matcher, anna_is_known(matcher))
-    assert [next(stream).alert.sequence, next(stream).checkpoint] == [1, 1]
+    assert [next(stream).alerts[0].sequence, next(stream).checkpoint] == [1, 1]
     matcher.send("council", sighting_today(Sighting("c2", BORIS)))
     matcher.send("housing", sighting_today(Sighting("o2", BORIS)))
-    assert [next(stream).alert.sequence, next(stream).checkpoint] == [2, 2]
+    assert [next(stream).alerts[0].sequence, next(stream).checkpoint] == [2, 2]
     close(matcher, case_id)
     assert [alert.sequence for alert in alerts(matcher)] == [2]
     boris = open_case(matcher, alerts(matcher)[0].person_id)
@@ -257,7 +257,7 @@ def test_cases_and_notices_survive_a_restart(matcher: Matcher) -> None:
 
 
 def test_a_store_that_fails_says_nothing_of_its_place(matcher: Matcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = matcher.server.matching.pipeline.store
+    store = matcher.server.matching.store
     for error, reason in (
         (StoreError("/secret/path is damaged"), "ERROR_REASON_STORE_UNAVAILABLE"),
         (StoreFullError("/secret/path is full"), "ERROR_REASON_STORE_FULL"),

@@ -59,7 +59,7 @@ class Scene:
         return stands, tuple(record >= 0 for record in records), offsets, notices
 
     def notices(self, agency: str) -> list[bytes]:
-        store = self.matcher.server.matching.pipeline.store
+        store = self.matcher.server.matching.store
         return [notice.notice_id for notice in store.notices_after(agency, 0, 100)]
 
     def call(self, method: Method, party: str, request: Message) -> list[bytes]:

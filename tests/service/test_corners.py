@@ -1,5 +1,6 @@
 """Where secrets stand that nobody meant to look at: the database's files, and what a crash leaves."""
 
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.deployment import Deployment
+from benchmarks.deployment import Deployment, matcher
 from benchmarks.population import AGENCIES, generate
 from benchmarks.sending import Sender
 from benchmarks.traces import Traces
@@ -20,6 +21,7 @@ from matcher.v1 import case_service_pb2 as case_pb
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.case_service_pb2_grpc import CaseServiceStub
 from matcher.wire import batch_message
+from tests.factory import DATABASE_KEY
 from tests.service.servers import (
     COORDINATOR_KEY,
     KEYS,
@@ -84,10 +86,10 @@ def tables_with(parts: dict[str, bytes], traces: Traces) -> set[str]:
     return {name for name, part in parts.items() if traces.found(part)}
 
 
-@pytest.fixture
-def life(tmp_path: Path) -> Iterator[Deployed]:
+@pytest.fixture(params=[None, "database.key"], ids=["plain", "encrypted"])
+def life(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployed]:
     """A matcher at which people were matched, one was told of and its case closed, and one record removed."""
-    with Deployed(tmp_path) as deployed:
+    with Deployed(tmp_path, database_key=request.param) as deployed:
         sent = {"police": [*MATCHED, *ALONE, person(5), person(6)], "clinic": [*MATCHED, person(5)]}
         for agency, persons in sent.items():
             made = tokens(agency, persons)
@@ -110,10 +112,12 @@ def life(tmp_path: Path) -> Iterator[Deployed]:
         yield deployed
 
 
+DATABASE_KEYS = np.frombuffer(DATABASE_KEY, np.uint8).reshape(1, 32)
 SEALED: dict[str, np.ndarray] = {}
 """As sent: sealing is random."""
 
 
+@pytest.mark.parametrize("life", [None], indirect=True, ids=["plain"])
 def test_what_stands_where_in_the_database(life: Deployed) -> None:
     life.server.stop(1.0)
     try:
@@ -139,6 +143,29 @@ def test_what_stands_where_in_the_database(life: Deployed) -> None:
         for file in beside:
             for kept in (*unmatched.values(), *matched.values(), keys(), values([*MATCHED, *ALONE])):
                 assert Traces(kept).found(file.read_bytes()) == set(), file.name
+    finally:
+        life.server = type(life.server)(life.config)
+        life.server.start()
+
+
+def test_a_stolen_database_holds_no_token_without_its_key(life: Deployed) -> None:
+    """Stolen while the matcher runs, is stopped, and from its backups; where nothing is encrypted all is found."""
+    path, everyone = life.config.database, [*MATCHED, *ALONE, person(5)]
+    kinds = secrets_of(everyone) | {"sealed": SEALED["police"][:5]}
+    command = ("backup", str(path.with_name("backup")), "--config", str(path.with_name("matcher.toml")))
+    subprocess.run(matcher(*command), check=True, capture_output=True)
+    stolen = [subprocess.run(["cat", *path.parent.glob(f"{path.name}*")], capture_output=True, check=True).stdout]
+    assert path.with_name(f"{path.name}-wal").exists()
+    life.server.stop(1.0)
+    try:
+        stolen += [each.read_bytes() for each in (path, path.with_name("backup"))]
+        beside = [*path.parent.glob(f"{path.name}.*"), path.with_name("backup.sum")]
+        stolen.append(b"".join(each.read_bytes() for each in beside))
+        for kind, secrets in kinds.items():
+            found = [Traces(secrets).found(disk) for disk in stolen]
+            all_of_them = set(range(len(secrets))) if life.config.database_key is None else set()
+            assert found == [all_of_them, all_of_them, all_of_them, set()], kind
+        assert not any(Traces(DATABASE_KEYS).found(disk) for disk in stolen)
     finally:
         life.server = type(life.server)(life.config)
         life.server.start()

@@ -17,6 +17,7 @@ from matcher.errors import RemoteError
 from matcher.scheme import ALIAS_BYTES, TOKEN_BYTES
 from matcher.v1 import alert_service_pb2, feed_service_pb2, status_service_pb2
 from tests.agency.deployed import agency_config, csv_of
+from tests.factory import DATABASE_KEY
 from tests.service.servers import (
     COORDINATOR_KEY,
     COORDINATOR_PUBLIC,
@@ -119,6 +120,7 @@ def test_nothing_secret_is_logged_or_told(
     for key in (
         LINKAGE_KEY,
         COORDINATOR_KEY,
+        DATABASE_KEY,
         KEYS.sign_key("surname"),
         KEYS.pass_key(SCHEME.passes[0].name),
         bytes([1]) * 32,
@@ -180,7 +182,7 @@ def break_matching(deployed: Deployed) -> None:
 
 def test_a_handler_that_fails_says_nothing_of_why(tmp_path: Path, captured: pytest.LogCaptureFixture) -> None:
     with Deployed(tmp_path) as deployed:
-        store = deployed.server.matching.pipeline.store
+        store = deployed.server.matching.store
 
         def fail(*_: object) -> int:
             raise ValueError("Quixotterby")

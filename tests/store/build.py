@@ -121,6 +121,11 @@ def bytes_on_disk(path: Path) -> bytes:
     return subprocess.run([sys.executable, "-c", script, str(path.parent)], stdout=subprocess.PIPE, check=True).stdout
 
 
+def told(store: Store) -> list[tuple[object, ...]]:
+    """What each alert told, as rows."""
+    return [row for tellings in store.tellings() for row in zip(*tellings, strict=True)]
+
+
 @dataclass
 class Everything:
     """All that a store tells, for comparing."""
@@ -141,7 +146,7 @@ class Everything:
                 "links": pairs(store.links()),
                 "answers": store.answers(),
                 "alerts": store.alerts_after(0, 10_000),
-                "tellings": list(store.tellings()),
+                "tellings": told(store),
                 "feeds": store.feed_states(),
                 "closed": store.closed_records(),
                 "notices": [store.notices_after(agency, 0, 10_000) for agency in "ab"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import apsw
+import pytest
 
 from matcher.store.pages import check_pages
 
@@ -78,11 +79,15 @@ class _Vfs(apsw.VFS):
 @contextmanager
 def faulty(disk: Disk) -> Iterator[None]:
     """Databases opened meanwhile lie on the disk."""
-    usual = "unix"
+    usual, encrypting = "unix", f"multipleciphers-{_NAME}"
     shim = _Vfs(disk)
     check_pages(_NAME)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("matcher.store.connection.ENCRYPTED", encrypting)  # made when it is first asked for
+            yield
     finally:
+        if encrypting in apsw.vfs_names():
+            apsw.unregister_vfs(encrypting)
         check_pages(usual)
         shim.unregister()

@@ -23,9 +23,9 @@ _PAGE = 4096
 
 
 @pytest.fixture
-def filled(path: Path) -> Iterator[SqliteStore]:
+def filled(path: Path, key: bytes | None) -> Iterator[SqliteStore]:
     """A store with something in every table that matching fills."""
-    store = SqliteStore(path)
+    store = SqliteStore(path, key)
     fill(store, 3)
     outcome = MatchOutcome(
         2,
@@ -40,13 +40,18 @@ def filled(path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def in_a_child(database: Path, out: Path) -> None:
+def in_a_child(database: Path, out: Path, key: bytes | None = None) -> None:
     """Back up from a process of its own, as the command does: closing a file here would drop SQLite's locks."""
-    script = "import sys, pathlib; from matcher.store.backup import back_up; back_up(*map(pathlib.Path, sys.argv[1:]))"
-    subprocess.run([sys.executable, "-c", script, database, out], check=True)
+    script = (
+        "import sys, pathlib; from matcher.store.backup import back_up\n"
+        "back_up(*map(pathlib.Path, sys.argv[1:3]), bytes.fromhex(sys.argv[3]) or None)"
+    )
+    subprocess.run([sys.executable, "-c", script, database, out, (key or b"").hex()], check=True)
 
 
-def test_a_backup_is_the_database_of_one_moment_though_others_write(filled: SqliteStore, tmp_path: Path) -> None:
+def test_a_backup_is_the_database_of_one_moment_though_others_write(
+    filled: SqliteStore, tmp_path: Path, key: bytes | None
+) -> None:
     stop = threading.Event()
 
     def append() -> None:
@@ -58,12 +63,12 @@ def test_a_backup_is_the_database_of_one_moment_though_others_write(filled: Sqli
     try:
         for n in range(3):
             before = filled.committed_through
-            in_a_child(tmp_path / "matcher.db", tmp_path / f"backup{n}")
+            in_a_child(tmp_path / "matcher.db", tmp_path / f"backup{n}", key)
             after = filled.committed_through
             restored = tmp_path / f"restored{n}" / "matcher.db"
             restored.parent.mkdir()
-            restore(tmp_path / f"backup{n}", restored)
-            store = SqliteStore(restored)
+            restore(tmp_path / f"backup{n}", restored, key)
+            store = SqliteStore(restored, key)
             assert before <= store.committed_through <= after
             assert store.next_offset("b", "f") == 3 * (store.committed_through - 3)
             assert (store.database_id, store.alerts_after(0, 9)) == (filled.database_id, filled.alerts_after(0, 9))
@@ -73,31 +78,33 @@ def test_a_backup_is_the_database_of_one_moment_though_others_write(filled: Sqli
         writer.join()
 
 
-def test_a_backup_larger_than_the_cache_has_sound_pages(filled: SqliteStore, tmp_path: Path) -> None:
+def test_a_backup_larger_than_the_cache_has_sound_pages(filled: SqliteStore, tmp_path: Path, key: bytes | None) -> None:
     fill(filled, 80, records=400)  # most of it still in the log, where pages have no checksum yet
-    in_a_child(tmp_path / "matcher.db", tmp_path / "backup")
+    in_a_child(tmp_path / "matcher.db", tmp_path / "backup", key)
     assert (tmp_path / "backup").stat().st_size > 2_500_000
     restored = tmp_path / "restored" / "matcher.db"
     restored.parent.mkdir()
-    restore(tmp_path / "backup", restored)
-    store = SqliteStore(restored)
+    restore(tmp_path / "backup", restored, key)
+    store = SqliteStore(restored, key)
     assert Everything.of(store, bytes(16)) == Everything.of(filled, bytes(16))
     store.close()
 
 
-def test_a_backup_of_a_stopped_matcher_is_everything_and_private(filled: SqliteStore, tmp_path: Path) -> None:
+def test_a_backup_of_a_stopped_matcher_is_everything_and_private(
+    filled: SqliteStore, tmp_path: Path, key: bytes | None
+) -> None:
     expected = Everything.of(filled, bytes(16))
     filled.close()
     out, restored = tmp_path / "backup", tmp_path / "elsewhere.db"
-    back_up(tmp_path / "matcher.db", out)
+    back_up(tmp_path / "matcher.db", out, key)
     assert {each.stat().st_mode & 0o777 for each in (out, sum_path(out))} == {0o600}
-    restore(out, restored)
+    restore(out, restored, key)
     assert {each.name for each in tmp_path.iterdir()} == {
         *("matcher.db", "matcher.db.lock", "matcher.db.sum", "matcher.db.tally", "backup", "backup.sum"),
         *("elsewhere.db", "elsewhere.db.lock", "elsewhere.db.sum"),
     }
     assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
-    store = SqliteStore(restored)
+    store = SqliteStore(restored, key)
     assert Everything.of(store, bytes(16)) == expected
     store.close()
 
@@ -113,13 +120,13 @@ def damages(content: bytes) -> Iterator[bytes]:
     yield content + b"\0"
 
 
-def test_every_damage_to_a_file_at_rest_is_refused(filled: SqliteStore, tmp_path: Path) -> None:
+def test_every_damage_to_a_file_at_rest_is_refused(filled: SqliteStore, tmp_path: Path, key: bytes | None) -> None:
     database, out, target = tmp_path / "matcher.db", tmp_path / "backup", tmp_path / "target.db"
     filled.close()
-    back_up(database, out)
+    back_up(database, out, key)
     refusals: list[tuple[Path, Callable[[], object]]] = [
-        (database, lambda: SqliteStore(database)),
-        (out, lambda: restore(out, target)),
+        (database, lambda: SqliteStore(database, key)),
+        (out, lambda: restore(out, target, key)),
     ]
     for file, use in refusals:
         content = file.read_bytes()
@@ -131,15 +138,15 @@ def test_every_damage_to_a_file_at_rest_is_refused(filled: SqliteStore, tmp_path
         assert len(content) > 30 * _PAGE
         file.write_bytes(content)
         assert not target.exists()
-    restore(out, target)
-    SqliteStore(database).close()
+    restore(out, target, key)
+    SqliteStore(database, key).close()
 
 
-def test_a_database_that_lost_its_file_is_not_begun_anew(filled: SqliteStore, path: Path) -> None:
+def test_a_database_that_lost_its_file_is_not_begun_anew(filled: SqliteStore, path: Path, key: bytes | None) -> None:
     filled.close()
     path.unlink()
     with pytest.raises(StoreError, match="is damaged"):
-        SqliteStore(path)
+        SqliteStore(path, key)
     assert not path.exists()
 
 
@@ -166,14 +173,16 @@ def test_a_disk_without_room_for_a_sum_still_closes(
     SqliteStore(path).close()
 
 
-def test_what_must_not_be_overwritten_or_trusted_is_refused(filled: SqliteStore, tmp_path: Path) -> None:
+def test_what_must_not_be_overwritten_or_trusted_is_refused(
+    filled: SqliteStore, tmp_path: Path, key: bytes | None
+) -> None:
     database, out = tmp_path / "matcher.db", tmp_path / "backup"
     with pytest.raises(StoreError, match="is open in another matcher"):
-        restore(out, database)
+        restore(out, database, key)
     filled.close()
-    back_up(database, out)
+    back_up(database, out, key)
     with pytest.raises(StoreError, match="is there already"):
-        back_up(database, out)
+        back_up(database, out, key)
     with pytest.raises(StoreError, match="is not there"):
         back_up(tmp_path / "nothing.db", tmp_path / "other")
     with pytest.raises(StoreError, match="move it aside first"):

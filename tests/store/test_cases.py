@@ -16,7 +16,7 @@ from matcher.store.base import Store
 from matcher.store.checks import check_decision
 from matcher.store.sqlite import SqliteStore
 
-from .build import Everything, alert, bytes_on_disk, closure, fill, notice
+from .build import Everything, alert, bytes_on_disk, closure, fill, notice, told
 
 BOTH = frozenset({"health", "police"})
 P, Q, R, C, D = (bytes([letter]) * 16 for letter in b"PQRCD")
@@ -176,7 +176,7 @@ def test_a_closure_leaves_tombstones_and_sequences_without_gaps(store: Store) ->
     store.commit_matching(outcome)
     assert [found.sequence for found in store.alerts_after(0, 9)] == [2, 4]
     assert [found.sequence for found in store.alerts_after(0, 1)] == [2]
-    assert [told.person_id for told in store.tellings()] == [Q, R]
+    assert [person_id for _, person_id, *_ in told(store)] == [Q, R]
     assert store.alerts_after(4, 9) == []
     assert store.last_sequence == 5
     # a record of the closed person leaves the alerts of others too

@@ -19,9 +19,9 @@ _PAGE = 4096
 _CASE = bytes(16)
 
 
-def lived(path: Path) -> SqliteStore:
+def lived(path: Path, key: bytes | None) -> SqliteStore:
     """A store with something in every table, and pages that were freed."""
-    store = SqliteStore(path)
+    store = SqliteStore(path, key)
     fill(store, 4, records=40)
     store.commit_matching(
         MatchOutcome(
@@ -40,11 +40,11 @@ def lived(path: Path) -> SqliteStore:
 
 
 @pytest.fixture
-def left(tmp_path: Path) -> Iterator[Path]:
+def left(tmp_path: Path, key: bytes | None) -> Iterator[Path]:
     """What a kill left: the database, its log and its tally, without a sum."""
     folder = tmp_path / "left"
     folder.mkdir()
-    store = lived(tmp_path / "matcher.db")
+    store = lived(tmp_path / "matcher.db", key)
     fill(store, 4, records=40, agency="b")
     for name in ("matcher.db", "matcher.db-wal", "matcher.db.tally"):
         shutil.copy(tmp_path / name, folder)
@@ -52,10 +52,10 @@ def left(tmp_path: Path) -> Iterator[Path]:
     return folder / "matcher.db"
 
 
-def served(path: Path, expected: Everything) -> bool:
+def served(path: Path, key: bytes | None, expected: Everything) -> bool:
     """Whether a database is served; if so it must tell the truth, else a person must be told."""
     try:
-        store = SqliteStore(path)
+        store = SqliteStore(path, key)
     except StoreError as refused:
         assert "restore a backup" in str(refused) or "not a matcher's database" in str(refused)
         return False
@@ -79,9 +79,9 @@ def damages(content: bytes, size: int, start: int = 0) -> Iterator[bytes]:
         yield content[:begin]
 
 
-def test_no_changed_or_missing_page_of_the_database_is_served(tmp_path: Path) -> None:
+def test_no_changed_or_missing_page_of_the_database_is_served(tmp_path: Path, key: bytes | None) -> None:
     path = tmp_path / "matcher.db"
-    store = lived(path)
+    store = lived(path, key)
     expected = Everything.of(store, _CASE)
     store.close()
     sum_path(path).unlink()
@@ -91,19 +91,19 @@ def test_no_changed_or_missing_page_of_the_database_is_served(tmp_path: Path) ->
             file.unlink()
         path.write_bytes(damaged)
         tally_path(path).write_bytes(tally)
-        unnoticed += served(path, expected)
+        unnoticed += served(path, key, expected)
     # what stood in pages that were freed is nobody's any more: only there is damage without effect
     path.write_bytes(content)
-    free = SqliteStore(path)._writer.pragma("freelist_count")
+    free = SqliteStore(path, key)._writer.pragma("freelist_count")
     assert unnoticed <= 3 * free
     assert len(content) > 30 * _PAGE
 
 
-def test_no_damage_to_a_log_loses_what_was_acknowledged(left: Path) -> None:
+def test_no_damage_to_a_log_loses_what_was_acknowledged(left: Path, key: bytes | None) -> None:
     names = [left.with_name(left.name + end) for end in ("", "-wal", ".tally")]
     kept = {name: name.read_bytes() for name in names}
     log = names[1]
-    store = SqliteStore(left)
+    store = SqliteStore(left, key)
     expected = Everything.of(store, _CASE)
     store.close()
     count = 0
@@ -112,27 +112,27 @@ def test_no_damage_to_a_log_loses_what_was_acknowledged(left: Path) -> None:
             file.unlink()
         for name, content in kept.items():
             name.write_bytes(damaged if name == log else content)
-        assert not served(left, expected)
+        assert not served(left, key, expected)
         count += 1
     assert count > 100
 
 
-def test_a_log_that_is_gone_and_an_older_database_are_noticed(left: Path) -> None:
+def test_a_log_that_is_gone_and_an_older_database_are_noticed(left: Path, key: bytes | None) -> None:
     left.with_name("matcher.db-wal").unlink()
     with pytest.raises(StoreError, match="transactions that were committed are missing"):
-        SqliteStore(left)
+        SqliteStore(left, key)
     left.unlink()
     with pytest.raises(StoreError, match="transactions that were committed are missing"):
-        SqliteStore(left)
+        SqliteStore(left, key)
 
 
-def test_a_tally_that_stayed_behind_is_no_damage(left: Path) -> None:
+def test_a_tally_that_stayed_behind_is_no_damage(left: Path, key: bytes | None) -> None:
     tally_path(left).write_bytes((1).to_bytes(8, "little"))
-    SqliteStore(left).close()
+    SqliteStore(left, key).close()
     tally_path(left).write_bytes(b"")
-    SqliteStore(left).close()
+    SqliteStore(left, key).close()
     tally_path(left).unlink()
-    store = SqliteStore(left)
+    store = SqliteStore(left, key)
     store.acknowledge("desk", 1)
     store.close()
     assert int.from_bytes(tally_path(left).read_bytes(), "little") > 1

@@ -60,11 +60,11 @@ def states() -> list[Everything]:
     return found
 
 
-def points(folder: Path) -> int:
+def points(folder: Path, key: bytes | None = None) -> int:
     """How many writes and syncs all steps take."""
     disk = Disk()
     with faulty(disk):
-        store = SqliteStore(folder / "matcher.db")
+        store = SqliteStore(folder / "matcher.db", key)
         before = disk.done
         for step in STEPS:
             step(store)
@@ -100,16 +100,16 @@ def test_a_disk_that_fails_once_loses_nothing_and_the_step_can_be_taken_again(tm
     assert failed > count / 3  # the others failed while a log was copied, which is done again later
 
 
-def test_a_power_cut_at_any_write_loses_nothing_acknowledged(tmp_path: Path) -> None:
+def test_a_power_cut_at_any_write_loses_nothing_acknowledged(tmp_path: Path, key: bytes | None) -> None:
     expected = states()
     (tmp_path / "count").mkdir()
-    for point in range(1, points(tmp_path / "count") + 1):
+    for point in range(1, points(tmp_path / "count", key) + 1):
         folder = tmp_path / str(point)
         folder.mkdir()
         disk = Disk(for_good=True)
         acknowledged = 0
         with faulty(disk):
-            store = SqliteStore(folder / "matcher.db")
+            store = SqliteStore(folder / "matcher.db", key)
             disk.fails_at = disk.done + point
             try:
                 for step in STEPS:
@@ -120,7 +120,7 @@ def test_a_power_cut_at_any_write_loses_nothing_acknowledged(tmp_path: Path) -> 
             left = disk.crash(folder / "matcher.db", folder / "after", point)
             disk.fails_at = 0
             store.close()
-        store = SqliteStore(left)
+        store = SqliteStore(left, key)
         # a step in hand at the cut may be there whole; nothing else may be
         assert Everything.of(store, _CASE) in expected[acknowledged : acknowledged + 2]
         store.close()

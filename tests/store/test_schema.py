@@ -20,7 +20,7 @@ _HERE = Path(matcher.store.__file__).parent
 def test_a_newer_schema_is_refused(path: Path) -> None:
     SqliteStore(path).close()
     sum_path(path).unlink()
-    connect(path).pragma("user_version", len(migrations()) + 1)
+    connect(path, None).pragma("user_version", len(migrations()) + 1)
     with pytest.raises(StoreError, match="start the newer matcher"):
         SqliteStore(path)
 
