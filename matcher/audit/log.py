@@ -81,11 +81,11 @@ class AuditLog:
         self._syncer.start()
 
     def write(self, said: Mapping[str, object]) -> int:
-        """Append an entry, and return its number. From then on a kill does not lose it, and from the next `sync` on a
-        power cut neither. `AuditError` if it cannot be written."""
+        """Append an entry, and return its number. From then on a kill does not lose it, and from the next `sync` on,
+        within a second, a power cut neither. `AuditError` if it cannot be written."""
         with self._lock:
             if not self._durable:
-                raise AuditError(f"{self._path} could not be made durable: see the system log, then restart")
+                raise AuditError(f"{self._path} cannot be made durable: see the system log, then restart")
             torn = self._torn + TORN_END if self._torn else b""
             line = write_line(self._key, self._head, self._now(), torn, said)
             data = (TORN_END if torn else b"") + line
@@ -101,27 +101,34 @@ class AuditLog:
             return self._head.number
 
     def sync(self) -> None:
-        """Make what was written durable; those who write meanwhile do not wait."""
+        """Make what was written durable; those who write meanwhile do not wait. `AuditError` if that fails: then
+        nothing can be written any more, since what the kernel dropped does not come back by trying again."""
         number = self._head.number
-        if number == self._synced or not self._durable:
+        if number == self._synced:
             return
         try:
             os.fsync(self._file)
             self._synced = number
-        except OSError as error:  # what the kernel dropped does not come back by trying again
+        except OSError as error:
             self._durable = False
-            _log.error("the audit log cannot be made durable (%s)", error.strerror)
+            raise AuditError(f"{self._path} cannot be made durable ({error.strerror})") from None
 
     def close(self) -> None:
         """Make all durable and release the files."""
         self._ending.set()
         self._syncer.join()
-        self.sync()
+        self._sync_or_say()
         self._release()
 
     def _keep_syncing(self) -> None:
         while not self._ending.wait(SYNC_SECONDS):
+            self._sync_or_say()
+
+    def _sync_or_say(self) -> None:
+        try:
             self.sync()
+        except AuditError as error:
+            _log.error("%s", error)
 
     def _resume(self) -> None:
         """Find the log's end, as the head and what follows it say."""

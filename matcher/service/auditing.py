@@ -21,7 +21,7 @@ from matcher.errors import AuditError, InvalidArgumentError
 from matcher.model import Frame, MatchOutcome
 from matcher.rpc import JUSTIFICATION
 from matcher.scheme import ALIAS_BYTES
-from matcher.service.identity import Caller
+from matcher.service.identity import Caller, Role
 from matcher.service.operation import DISTRIBUTION
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _page(items: Iterable[Any], name: str) -> Facts:
 
 
 def _alerts(_request: Any, reply: Any) -> Facts | None:
-    return _page(reply.alerts, "sequence") or None
+    return _page(reply.alerts, "sequence") if reply.alerts else None
 
 
 def _decision(request: Any, _reply: Any) -> Facts:
@@ -150,12 +150,14 @@ class AuditedCall:
         self._method = method.removeprefix("/matcher.v1.")
         self._noted = METHODS.get(self._method.partition("/")[2])
         self._who: dict[str, str] = {}
+        self._durably = False
         self._request: Any = None
         self._of = 0
 
     def by(self, caller: Caller, metadata: Iterable[tuple[str, str | bytes]]) -> None:
         """Who calls, and why if they say so; `InvalidArgumentError` if that is no name."""
         self._who = {"caller": f"{caller.role}/{caller.name}"}
+        self._durably = caller.role is not Role.AGENCY  # whose replies wait for nothing they need not
         for reason in (str(value) for name, value in metadata if name == JUSTIFICATION):
             if not _NAME.fullmatch(reason):
                 raise InvalidArgumentError(JUSTIFICATION, "must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
@@ -169,7 +171,7 @@ class AuditedCall:
         """Note a request that is about to be carried out, and return it; `AuditError` if that cannot be noted."""
         self._request = request
         if self._log and self._noted:
-            self._of = self._log.write(self._entry(self._noted.operation) | self._noted.asked(request))
+            self._of = self._write(self._log, self._noted.operation, self._noted.asked(request))
         return request
 
     def told(self, reply: Any) -> Any:
@@ -177,18 +179,21 @@ class AuditedCall:
         if self._noted is None or self._noted.told is None:
             self._of = 0  # it is done: what comes now is about another request
         elif self._log and (facts := self._noted.told(self._request, reply)) is not None:
-            self._log.write(self._entry(self._noted.operation) | facts)
+            self._write(self._log, self._noted.operation, facts)
         return reply
 
     def refused(self, reason: str) -> None:
         """Note that the request in hand, or the call itself, is refused; it is so too should that fail."""
         if self._log:
             with suppress(AuditError):
-                self._log.write(self._entry(Operation.REFUSAL) | {"reason": reason})
+                self._write(self._log, Operation.REFUSAL, {"reason": reason})
 
-    def _entry(self, operation: Operation) -> dict[str, object]:
+    def _write(self, log: AuditLog, operation: Operation, facts: Facts) -> int:
         of = {"of": self._of} if self._of else {}
-        return {"operation": operation, **self._who, "method": self._method, **of}
+        number = log.write({"operation": operation, **self._who, "method": self._method, **of, **facts})
+        if self._durably and operation is not Operation.REFUSAL:
+            log.sync()
+        return number
 
 
 class Auditor:

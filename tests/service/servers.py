@@ -114,13 +114,12 @@ def alias(agency: str, each: Person) -> bytes:
 class Deployed:
     """One matcher with agencies police, clinic and council, a coordinator and an operator."""
 
-    def __init__(self, folder: Path, *, audited: bool = True, **options: str | int | float | bool | None) -> None:
+    def __init__(self, folder: Path, **options: str | int | float | bool | None) -> None:
         self.folder = folder
         model().save(folder / "model.json")
         if not (folder / "audit.key").exists():
             generate_audit_key(folder / "audit.key", folder / "audit.pub")
-        audit: dict[str, str] = {"audit_log": "audit.log", "audit_key": "audit.key"} if audited else {}
-        self.config = write_config(folder, **audit | options)
+        self.config = write_config(folder, **options)
         init_pki(replace_agencies(self.config), folder / "pki")
         self._channels: dict[str, grpc.Channel] = {}
         self.server = Server(self.config)
@@ -226,6 +225,8 @@ def write_config(folder: Path, **options: str | int | float | bool | None) -> Se
         "match_probability": 0.999999,
         "max_batch_records": MOST_RECORDS,
         "quiet_seconds": 0,
+        "audit_log": "audit.log",
+        "audit_key": "audit.key",
     } | options
     lines = [
         "[matcher]",
