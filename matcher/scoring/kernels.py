@@ -4,8 +4,11 @@ A pair of rows is compared once, in the first pass whose block they share. The d
 the blocks they share, rounded half up: every block picked other bits of the same signatures, so the mean knows more.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 _TOGETHER = 32
@@ -16,14 +19,16 @@ VETOED = np.float32(-1000.0)
 """Weight of a pair with two different values in a field that vetoes."""
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _ones(word: np.uint32) -> int:
-    """Bits set; the compiler makes one instruction of it. (Sums of 32-bit words are 64 bits wide here, hence the
-    cast.)"""
-    word = word - ((word >> np.uint32(1)) & np.uint32(0x55555555))
-    word = (word & np.uint32(0x33333333)) + ((word >> np.uint32(2)) & np.uint32(0x33333333))
-    word = (word + (word >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
-    return int(np.uint32(word * np.uint32(0x01010101)) >> np.uint32(24))
+def _count_ones(_context: Any, word: Any) -> Any:
+    """Bits set in a word: the instruction itself, which the compiler does not make of the same written in Python."""
+
+    def instruction(_: Any, builder: Any, __: Any, words: Any) -> Any:
+        return builder.ctpop(words[0])
+
+    return word(word), instruction
+
+
+_ones: Any = intrinsic(_count_ones)
 
 
 @njit(cache=True, nogil=True)
@@ -49,9 +54,11 @@ def distances(
             shared += 1
             word = 0
             for f in range(len(word_ends)):
+                differing = 0
                 while word < word_ends[f]:
-                    out[f] += _ones(encodings[left, p, word] ^ encodings[right, p, word])
+                    differing += _ones(encodings[left, p, word] ^ encodings[right, p, word])
                     word += 1
+                out[f] += differing
     both = field_masks[left] & field_masks[right]
     for f in range(len(word_ends)):
         p = pass_of[f]
