@@ -101,7 +101,8 @@ def test_a_kill_loses_no_entry_of_what_was_acknowledged(deployment: Deployment) 
     verified(deployment)
     events = [entry["event"] for entry in entries(deployment) if entry["operation"] == "service"]
     assert events == ["start"] * (KILLS + 1) + ["stop"]
-    store = SqliteStore(ServerConfig.load(deployment.server_config).database)
+    config = ServerConfig.load(deployment.server_config)
+    store = SqliteStore(config.database, config.read_database_key())
     committed, matched = store.committed_through, store.matched_through
     store.close()
     assert committed == matched > 4 * KILLS
