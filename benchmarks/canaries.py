@@ -3,8 +3,8 @@
 A real matcher, three agencies. Some people are known to two of them: those are to be told of. Beside them stand the
 canaries, each at one agency: namesakes (all but the NHS number is that of a person told of), members of such a
 person's household, and strangers. Two different NHS numbers rule a pair out, so no canary can match. Every byte of
-every reply to anyone, refusals and trailers too, is searched for any piece of a canary's alias, sealed reference, block
-tokens and encodings; the people told of are the control that the search would find them.
+every reply to anyone, refusals and trailers too, and of the audit log is searched for any piece of a canary's alias,
+sealed reference, block tokens and encodings; the people told of are the control that the search would find them.
 """
 
 import shutil
@@ -53,6 +53,8 @@ class Outcome:
     calls: int
     canaries_found: dict[str, int]
     """Of all that anyone received; 0 each is the claim."""
+    canaries_audited: dict[str, int]
+    """Of the audit log; 0 each too."""
     told_found: dict[str, int]
     """The control: records of people told of whose alias and sealed reference the coordinator received."""
     told_records: int
@@ -172,6 +174,7 @@ def _plant_and_search(deployment: Deployment, canaries: int, seed: int) -> Outco
         ear.channel.close()
     secrets = {kind: _secrets(held, kind, told=False) for kind in KINDS}
     known = {kind: Traces(_secrets(held, kind, told=True)) for kind in ("aliases", "sealed")}
+    audited = (deployment.folder / "audit.log").read_bytes()
     to_agencies = bytes(b"".join(ear.heard for ear in ears))
     return Outcome(
         canaries=len(secrets["aliases"]),
@@ -179,6 +182,7 @@ def _plant_and_search(deployment: Deployment, canaries: int, seed: int) -> Outco
         bytes_received=len(received),
         calls=sum(ear.calls for ear in everyone),
         canaries_found={kind: len(Traces(each).found(received)) for kind, each in secrets.items()},
+        canaries_audited={kind: len(Traces(each).found(audited)) for kind, each in secrets.items()},
         told_found={kind: len(each.found(bytes(coordinator.heard))) for kind, each in known.items()},
         told_records=int(records["told"].sum()),
         notices_found=len(known["aliases"].found(to_agencies)),

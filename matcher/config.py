@@ -277,7 +277,7 @@ class ServerConfig(_File):
         if {"database_key", "database_key_variable"} <= values.keys():
             problems.append("[matcher] database_key_variable: there is a database_key already")
         if ("audit_log" in values) is not ("audit_key" in values):
-            problems.append("[matcher] audit_log, audit_key: one needs the other")
+            problems.append("[matcher] audit_log, audit_key: give both or neither")
         if len(values["agencies"]) > MOST_AGENCIES:
             problems.append(f"[[agency]]: must be {MOST_AGENCIES} at most")
         owners: dict[str, str] = {}

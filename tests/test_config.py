@@ -164,6 +164,20 @@ def test_the_database_s_key_stands_in_a_file_or_a_variable(folder: Path, monkeyp
         assert pasted not in problem
 
 
+def test_an_audit_log_and_its_key_need_each_other(folder: Path) -> None:
+    (folder / "audit.key").touch()
+
+    def options(lines: str) -> str:
+        return SERVER.replace("[matcher]", f"[matcher]\n{lines}")
+
+    for option in ('audit_log = "audit.log"', 'audit_key = "audit.key"'):
+        assert problems(folder, options(option)) == ["[matcher] audit_log, audit_key: give both or neither"]
+    config = server(folder, options('audit_log = "audit.log"\naudit_key = "audit.key"'))
+    assert (config.audit_log, config.audit_key) == (folder / "audit.log", folder / "audit.key")
+    missing, *_ = problems(folder, options('audit_log = "audit.log"\naudit_key = "gone"'))
+    assert missing == "[matcher] audit_key: there is no such file, or it may not be read"
+
+
 def test_an_agency_and_a_coordinator_file(folder: Path) -> None:
     (folder / "agency.toml").write_text(AGENCY + '[columns]\nforename = "Given Name"\n')
     agency = AgencyConfig.load(folder / "agency.toml")

@@ -154,10 +154,13 @@ class AuditedCall:
         self._request: Any = None
         self._of = 0
 
-    def by(self, caller: Caller, metadata: Iterable[tuple[str, str | bytes]]) -> None:
-        """Who calls, and why if they say so; `InvalidArgumentError` if that is no name."""
+    def by(self, caller: Caller) -> None:
+        """Who calls."""
         self._who = {"caller": f"{caller.role}/{caller.name}"}
         self._durably = caller.role is not Role.AGENCY  # whose replies wait for nothing they need not
+
+    def justified(self, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+        """Why, if the caller says so; `InvalidArgumentError` if that is no reference."""
         for reason in (str(value) for name, value in metadata if name == JUSTIFICATION):
             if not _NAME.fullmatch(reason):
                 raise InvalidArgumentError(JUSTIFICATION, "must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")

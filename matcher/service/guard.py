@@ -83,8 +83,9 @@ class Guard(grpc.ServerInterceptor):
             try:
                 caller = self._directory.identify(context)
                 beat.kept = caller.role is Role.AGENCY
-                audited.by(caller, context.invocation_metadata())
+                audited.by(caller)
                 authorise(caller, method)
+                audited.justified(context.invocation_metadata())
                 if handler.request_streaming or handler.response_streaming:
                     self._hold(context, caller)
                 parsed = (

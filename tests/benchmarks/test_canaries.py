@@ -9,6 +9,7 @@ from benchmarks.canaries import KINDS, planted, run
 def test_nothing_of_an_unmatched_record_reaches_anyone(tmp_path: Path) -> None:
     outcome = run(300, 2, tmp_path / "figures.json")
     assert outcome.canaries_found == dict.fromkeys(KINDS, 0)
+    assert outcome.canaries_audited == dict.fromkeys(KINDS, 0)
     assert outcome.canaries == outcome.canaries_sent_found == 300
     assert outcome.told_records == 2 * outcome.people_told_of == 120
     assert outcome.told_found == {"aliases": 120, "sealed": 120}

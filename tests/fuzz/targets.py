@@ -19,9 +19,13 @@ from google.protobuf.message import DecodeError
 from google.protobuf.proto import serialize_length_prefixed
 
 from matcher.agency.push import FILE_FORMAT, TokenFileSource, is_token_file
+from matcher.audit.entry import generate_audit_key
+from matcher.audit.log import AuditLog, head_path
+from matcher.audit.proof import prove
 from matcher.config import AgencyConfig, CoordinatorConfig, OperatorConfig, ServerConfig
 from matcher.coordinator.opening import Opener
 from matcher.errors import (
+    AuditProofError,
     CalibrationFileError,
     ConfigError,
     InputFileError,
@@ -147,6 +151,25 @@ def key_file(data: bytes) -> None:
             read()
 
 
+def audit_log(data: bytes) -> None:
+    """A log's head, and the log."""
+    head, _, rest = data.partition(b"\n")
+    path = _file(rest)
+    head_path(path).write_bytes(head + b"\n")
+    try:
+        with suppress(AuditProofError):
+            prove([path], _audit_keys() / "pub")
+    finally:
+        head_path(path).unlink()
+
+
+@cache
+def _audit_keys() -> Path:
+    """The folder of a pair, `key` and `pub`."""
+    generate_audit_key(_folder() / "key", _folder() / "pub")
+    return _folder()
+
+
 def match_model(data: bytes) -> None:
     """With its digest made right; one that is taken can be saved and read again."""
     path = _file(_signed(data))
@@ -252,6 +275,17 @@ def _saved(saves: Callable[[Path], None]) -> list[bytes]:
     return [path.read_bytes()]
 
 
+def _audit_logs() -> list[bytes]:
+    path, key = _folder() / "log", _audit_keys() / "key"
+    for _ in range(2):
+        log = AuditLog(path, key)
+        log.write({"operation": "service", "event": "start"})
+        log.close()
+        with path.open("ab") as file:
+            file.write(b'{"number":')  # a kill
+    return [head_path(path).read_bytes() + path.read_bytes()]
+
+
 def _calibrations() -> list[bytes]:
     counts = tuple(np.arange(field.bits + 1) for field in SCHEME.encoded)
     return _saved(Calibration(SCHEME, 1000, counts).save)
@@ -272,6 +306,7 @@ TARGETS = {
         key_file,
         lambda: [f"familiar-faces {label} v1\n{'ab' * 32}\n".encode() for label in ("linkage key", PUBLIC_KEY_LABEL)],
     ),
+    "audit_log": Target(audit_log, _audit_logs),
     "match_model": Target(match_model, lambda: _saved(model().save)),
     "calibration": Target(calibration, _calibrations),
     "deny_list": Target(deny_list, lambda: [f"# a\nspiffe://a.test/b\n{'0f:' * 31}0f\n".encode()]),

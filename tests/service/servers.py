@@ -117,8 +117,6 @@ class Deployed:
     def __init__(self, folder: Path, **options: str | int | float | bool | None) -> None:
         self.folder = folder
         model().save(folder / "model.json")
-        if not (folder / "audit.key").exists():
-            generate_audit_key(folder / "audit.key", folder / "audit.pub")
         self.config = write_config(folder, **options)
         init_pki(replace_agencies(self.config), folder / "pki")
         self._channels: dict[str, grpc.Channel] = {}
@@ -240,6 +238,8 @@ def write_config(folder: Path, **options: str | int | float | bool | None) -> Se
         lines += [f"[[{role}]]", f'name = "{name}"', f'certificate = "{uri(role, name)}"']
     if not (folder / "database.key").exists():
         write_secret(folder / "database.key", DATABASE_KEY_LABEL, DATABASE_KEY)
+    if not (folder / "audit.key").exists():
+        generate_audit_key(folder / "audit.key", folder / "audit.pub")
     (folder / "matcher.toml").write_text("\n".join(lines) + "\n")
     return ServerConfig.load(folder / "matcher.toml", check_files=False)
 
