@@ -93,7 +93,7 @@ class Explainer:
             persons = {pipeline.persons.person_of(record) for record in pipeline.registry.restricted_records()}
             for name, person in sorted((pipeline.person_id(person), person) for person in persons - {None} if person):
                 if name > after and (members := pipeline.alerting.unsaid(person, pipeline.today)):
-                    found.append(RestrictedPerson(name, pipeline.disclosed(members)))
+                    found.append(RestrictedPerson(name, tuple(filter(None, pipeline.disclosed(members)))))
                     if len(found) == limit:
                         break
         return found

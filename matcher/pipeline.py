@@ -9,9 +9,10 @@ Time passes with frames: the first frame of a day looks at everything that time 
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from threading import RLock
 
 import numpy as np
@@ -363,26 +364,23 @@ class Pipeline:
         agency left the configuration nothing. `StoreError` while memory is incomplete.
 
         Alerts name records that are committed, and memory is never behind the store: what it does not hold is gone."""
+        named = [alert.members for alert in alerts]
         with self.lock:
-            return [self.disclosed(alert.members) for alert in alerts]
+            disclosed = iter(self.disclosed([member for members in named for member in members]))
+        return [tuple(filter(None, islice(disclosed, len(members)))) for members in named]
 
-    def disclosed(self, members: Iterable[AlertMember]) -> tuple[Disclosure, ...]:
-        """As `disclosures`, of the members of one person. The caller holds the lock."""
+    def disclosed(self, members: Sequence[AlertMember]) -> list[Disclosure | None]:
+        """As `disclosures`, by member; None for nothing. The caller holds the lock."""
         if not self._complete:  # a member missing now would be missing for good where the alert is acknowledged
             raise StoreError("memory is being made anew from the database")
-        return tuple(self._disclosure(member) for member in members if self.registry.agency(member.record) >= 0)
-
-    def _disclosure(self, member: AlertMember) -> Disclosure:
-        agency, seal = self.agency_of(member.record), self._frames.seal(*self.registry.place(member.record))
-        return Disclosure(
-            agency=agency.name,
-            sector=agency.sector,
-            alias=self.registry.alias(member.record),
-            encapsulation=seal.encapsulation,
-            sealed=seal.sealed,
-            observed_day=member.observed_day,
-            epoch=seal.epoch,
-        )
+        named = np.array([member.record for member in members], np.int64)
+        held = np.flatnonzero(self.registry.holds(named))
+        disclosed: list[Disclosure | None] = [None] * len(members)
+        for at, number, alias, place in zip(held.tolist(), *self.registry.described(named[held]), strict=True):
+            agency, (encapsulation, sealed, epoch) = self.settings.agencies[number], self._frames.seal(*place)
+            day = members[at].observed_day
+            disclosed[at] = Disclosure(agency.name, agency.sector, alias, encapsulation, sealed, day, epoch)
+        return disclosed
 
     def agency_of(self, record: int) -> AgencyInfo:
         """The agency that holds a record."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from matcher.blocking.names import NameTable
 from matcher.model import RESTRICTED
+from matcher.scheme import ALIAS_BYTES
 
 _FIRST_CAPACITY = 1024
 
@@ -117,14 +118,10 @@ class Registry:
 
     def ranks(self, records: NDArray[np.int64], agency_order: NDArray[np.int64]) -> NDArray[np.int64]:
         """Order (n,) of some records (n,) by the place of their agency in `agency_order`, then by alias."""
-        agencies, entries = self._columns["agency"][records], self._columns["alias"][records]
-        aliases = np.zeros((len(records), 2), np.uint64)
-        for agency in self._aliases:
-            chosen = agencies == agency
-            aliases[chosen] = self._aliases[agency].keys[entries[chosen]]
-        aliases = aliases.byteswap()  # little endian words of bytes that compare from the first
+        aliases = self._keys(records).byteswap()  # little endian words of bytes that compare from the first
         ranks = np.empty(len(records), np.int64)
-        ranks[np.lexsort((aliases[:, 1], aliases[:, 0], agency_order[agencies]))] = np.arange(len(records))
+        order = agency_order[self.agencies(records)]
+        ranks[np.lexsort((aliases[:, 1], aliases[:, 0], order))] = np.arange(len(records))
         return ranks
 
     def rows(self, record: int) -> range:
@@ -157,10 +154,26 @@ class Registry:
         """The record's alias, 16 bytes."""
         return bytes(self._aliases[self.agency(record)].keys[self._columns["alias"][record]].data)
 
+    def described(self, records: NDArray[np.int64]) -> tuple[list[int], list[bytes], list[Place]]:
+        """Of some records that are held: the numbers of their agencies, their aliases, and where they are stored."""
+        keys = self._keys(records).tobytes()
+        aliases = [keys[start : start + ALIAS_BYTES] for start in range(0, len(keys), ALIAS_BYTES)]
+        places = zip(self._columns["frame"][records].tolist(), self._columns["position"][records].tolist(), strict=True)
+        return self.agencies(records).tolist(), aliases, list(map(Place._make, places))
+
     def held(self) -> NDArray[np.int64]:
         """Records held, by agency number."""
         agencies = self._columns["agency"][: self.count]
         return np.bincount(agencies[agencies >= 0])
+
+    def _keys(self, records: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Aliases of some records (n,) as two little endian words, (n, 2)."""
+        agencies, entries = self._columns["agency"][records], self._columns["alias"][records]
+        keys = np.zeros((len(records), 2), np.uint64)
+        for agency in self._aliases:
+            chosen = agencies == agency
+            keys[chosen] = self._aliases[agency].keys[entries[chosen]]
+        return keys
 
     def _place(self, agency: int, entries: NDArray[np.int32], numbers: NDArray[np.int64]) -> None:
         self._reserve(int(numbers.max(initial=-1)) + 1)

@@ -255,7 +255,7 @@ def read_alert(message: alert_service_pb2.Alert) -> tuple[Alert, tuple[Disclosur
         kind=AlertKind(message.kind),
         person_id=message.person_id,
         agencies=tuple(sorted({member.agency for member in members})),
-        members=tuple(AlertMember(-1, member.agency, member.observed_day) for member in members),
+        members=tuple([AlertMember(-1, member.agency, member.observed_day) for member in members]),
         confidence=ConfidenceBand(message.confidence),
         health_present=message.health_present,
         police_present=message.police_present,

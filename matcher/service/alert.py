@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain
 from threading import Lock
 
 import grpc
@@ -21,7 +20,8 @@ from matcher.wire import alert_message, evidence_messages, member_message
 
 CHECKPOINT_SECONDS = 10.0
 _FENCE_SECONDS = 1.0
-_PAGE = 100
+_PAGE = 1000
+_MOST_BYTES = 1 << 20
 _MOST_REVIEWER = 64
 
 
@@ -65,8 +65,9 @@ class AlertServicer(AlertServiceServicer):
                 raise ConsumerFencedError("a newer connection of this consumer took over")
             last = self._store.last_sequence
             if page := self._store.alerts_after(sequence, _PAGE):
-                yield pb.WatchAlertsResponse(alerts=self._messages(page))
-                sequence = page[-1].sequence
+                for alerts in _together(self._messages(page)):
+                    yield pb.WatchAlertsResponse(alerts=alerts)
+                    sequence = alerts[-1].sequence
                 quiet_since = 0.0
             if len(page) == _PAGE:
                 continue
@@ -175,10 +176,23 @@ class AlertServicer(AlertServiceServicer):
         return pb.ResolvePossibleMatchResponse()
 
     def _messages(self, alerts: list[Alert]) -> list[pb.Alert]:
-        """Alerts with what their members hold, a page at a time, since matching waits meanwhile."""
-        pages = (alerts[start : start + _PAGE] for start in range(0, len(alerts), _PAGE))
-        disclosed = chain.from_iterable(map(self._matching.pipeline.disclosures, pages))
-        return list(map(alert_message, alerts, disclosed))
+        """Alerts with what their members hold."""
+        return list(map(alert_message, alerts, self._matching.pipeline.disclosures(alerts)))
+
+
+def _together(alerts: list[pb.Alert]) -> Iterator[list[pb.Alert]]:
+    """Alerts in lists of at most `_MOST_BYTES`, or of one that is larger alone: what many a client takes by default is
+    four times that, and it is all that is held for a consumer that does not read."""
+    some: list[pb.Alert] = []
+    size = 0
+    for alert in alerts:
+        size += (own := alert.ByteSize())
+        if some and size > _MOST_BYTES:
+            yield some
+            some, size = [], own
+        some.append(alert)
+    if some:
+        yield some
 
 
 def _link_message(link: ExplainedLink) -> pb.ExplainedLink:

@@ -19,6 +19,9 @@ MOST = 2**63 - 1
 """The largest integer SQLite stores."""
 _LINK = np.dtype([("left", np.int64), ("right", np.int64), ("weight", np.float32)])
 _KINDS = {int(kind): kind for kind in AlertKind}
+_BANDS = {int(band): band for band in ConfidenceBand}
+_MEMBERS = 5
+"""Place of the members in a row of an alert."""
 _KEPT = 4096
 """Texts of agencies remembered: few agencies are known of one person, so the same ones come again and again."""
 
@@ -121,8 +124,11 @@ def read_alerts(reader: apsw.Connection, sequence: int, limit: int, parked_by: s
     """At most `limit` alerts after a sequence, in order; with `parked_by`, only those a consumer put aside."""
     page = (min(sequence, MOST), max(limit, 0))
     if parked_by is None:
-        return [_alert_of(row) for row in reader.execute(SQL["alerts_after"], page)]
-    return [_alert_of(row) for row in reader.execute(SQL["parked_after"], (parked_by, *page))]
+        rows: list[tuple[Any, ...]] = reader.execute(SQL["alerts_after"], page).fetchall()
+    else:
+        rows = reader.execute(SQL["parked_after"], (parked_by, *page)).fetchall()
+    members = json.loads(f"[{','.join(row[_MEMBERS] for row in rows)}]")  # in one go: there are few a row
+    return list(map(_alert_of, rows, members))
 
 
 def tellings_of(rows: Sequence[Sequence[Any]]) -> Tellings:
@@ -131,8 +137,8 @@ def tellings_of(rows: Sequence[Sequence[Any]]) -> Tellings:
     return Tellings(kinds, person_ids, tuple(map(_agencies_of, agencies)), surviving, raised_at)
 
 
-def _alert_of(row: Sequence[Any]) -> Alert:
-    sequence, alert_id, kind, person_id, agencies, members, confidence, health, police, *rest = row
+def _alert_of(row: Sequence[Any], members: list[list[Any]]) -> Alert:
+    sequence, alert_id, kind, person_id, agencies, _, confidence, health, police, *rest = row
     surviving, rule, raised_at, backfill = rest
     return Alert(
         sequence=sequence,
@@ -140,8 +146,8 @@ def _alert_of(row: Sequence[Any]) -> Alert:
         kind=_KINDS[kind],
         person_id=person_id,
         agencies=_agencies_of(agencies),
-        members=tuple(map(AlertMember._make, json.loads(members))),
-        confidence=ConfidenceBand(confidence),
+        members=tuple(map(AlertMember._make, members)),
+        confidence=_BANDS[confidence],
         health_present=bool(health),
         police_present=bool(police),
         surviving_person_id=surviving,

@@ -307,7 +307,9 @@ class WatchAlertsResponse(_message.Message):
     """Where there are no alerts: everything up to this sequence has been sent; also the sign of life, every 10 seconds at most."""
     @_builtins.property
     def alerts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alert]:
-        """The next alerts of the log, in order: those that are there, 100 at most. A new one is not kept waiting for others."""
+        """The next alerts of the log, in order: those that are there, at most 1000 and, unless one alone has more, a mebibyte of
+        them. A new one is not kept waiting for others.
+        """
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import grpc
@@ -133,6 +134,26 @@ def test_a_log_longer_than_a_page_comes_whole(deployed: Deployed, monkeypatch: p
     known_to_two(deployed, 22)
     alerts, checkpoint = until_checkpoint(watch(deployed))
     assert ([alert.sequence for alert in alerts], checkpoint) == (list(range(1, 23)), 22)
+
+
+def test_alerts_that_are_there_come_in_one_message_and_a_new_one_waits_for_no_other(deployed: Deployed) -> None:
+    known_to_two(deployed, 22)
+    events = watch(deployed)
+    assert [alert.sequence for alert in next(events).alerts] == list(range(1, 23))
+    assert next(events).checkpoint == 22
+    known_to_two(deployed, 1, 22)
+    assert [alert.sequence for alert in next(events).alerts] == [23]
+
+
+@pytest.mark.parametrize("most", [1, 2000])
+def test_a_message_is_bounded_in_bytes(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(alert_service, "_MOST_BYTES", most)
+    known_to_two(deployed, 22)
+    messages = list(takewhile(lambda event: event.alerts, watch(deployed)))
+    assert [alert.sequence for event in messages for alert in event.alerts] == list(range(1, 23))
+    sizes = [sum(alert.ByteSize() for alert in event.alerts) for event in messages]
+    assert all(size <= most or len(event.alerts) == 1 for size, event in zip(sizes, messages, strict=True))
+    assert max(sizes) > most / 2
 
 
 def test_checkpoints_are_a_sign_of_life(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

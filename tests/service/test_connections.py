@@ -116,7 +116,7 @@ def test_a_feed_cut_in_the_middle_loses_nothing_and_goes_on_at_its_offset(deploy
 
 def test_a_consumer_that_does_not_read_holds_up_nobody_and_misses_nothing(deployed: Deployed) -> None:
     pipeline = deployed.server.matching.pipeline
-    raised = [alert(sequence, 0, 1) for sequence in range(1, 2001)]  # more than a connection takes unread
+    raised = [alert(sequence, 0, 1) for sequence in range(1, 20_001)]  # more than a connection takes unread
     pipeline.store.commit_matching(MatchOutcome(0, alerts=raised, today=pipeline.today))
     slow = watch(deployed, "slow", timeout=60)
     first = [alert.sequence for alert in next(slow).alerts]
@@ -124,6 +124,6 @@ def test_a_consumer_that_does_not_read_holds_up_nobody_and_misses_nothing(deploy
         send(deployed, "police", [person(number)])
         deployed.settle()
     alerts, checkpoint = until_checkpoint(watch(deployed, "quick"))
-    assert (len(alerts), checkpoint) == (2000, 2000)
+    assert (len(alerts), checkpoint) == (20_000, 20_000)
     rest, checkpoint = until_checkpoint(slow)
-    assert (first + [each.sequence for each in rest], checkpoint) == (list(range(1, 2001)), 2000)
+    assert (first + [each.sequence for each in rest], checkpoint) == (list(range(1, 20_001)), 20_000)
