@@ -99,6 +99,8 @@ class States(RuleBasedStateMachine):
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         # what is synced is counted by the disk; the machine's own need not be waited for
         patch.setattr("os.fsync", lambda _: None)
+        # names drawn at random would come in another order, and the steps behind them, each time a run is repeated
+        patch.setattr("secrets.token_bytes", Random(1).randbytes)
         patch.setattr("matcher.service.alert._FENCE_SECONDS", 0.0)  # a fenced stream need not look at the clock
         self.life = Life(quiet_seconds=60)
         self.store = SqliteStore(self.folder / "matcher.db", DATABASE_KEY)
