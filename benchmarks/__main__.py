@@ -91,6 +91,20 @@ def encode(records: int, file_records: int, repeats: int, seed: int, json_path: 
 
 
 @main.command()
+@click.option("--cached", default=1000, show_default=True, help="Strings compared with, in cache.")
+@click.option("--held", default=300_000, show_default=True, help="Strings compared with, from memory.")
+@click.option("--pairs", default=10_000_000, show_default=True, help="Compared in a repeat, about.")
+@click.option("--repeats", default=9, show_default=True, help="Of each side, in turns.")
+@SEED
+@JSON
+def kernel(cached: int, held: int, pairs: int, repeats: int, seed: int, json_path: Path | None) -> None:
+    """How many pairs a second does one core compare: our scoring, anonlink's Dice, faiss's Hamming distances?"""
+    from benchmarks.kernel import run
+
+    run(cached, held, pairs, repeats, seed, json_path)
+
+
+@main.command()
 @click.option("--calls", default=10_000, show_default=True, help="Calls of each class and method.")
 @SEED
 @JSON

@@ -1,7 +1,6 @@
 """clkhash and anonlink: cryptographic long-term keys of 1,024 bits, Dice coefficients of all pairs, greedy solving."""
 
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -60,13 +59,7 @@ class Encoder:
         rows, options = (Path(self._folder.name) / name for name in ("records.csv", "options.json"))
         held.to_csv(rows, index_label="record")
         options.write_text(json.dumps({"schema": schema(fields), "secret": _SECRET, "batch": batch}))
-        self._child = subprocess.Popen(
-            [environments.environment("clk"), environments.HERE / "clk_encode_child.py", rows, options],
-            env=environments.clean(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._child = environments.Child("clk", "clk_encode_child.py", rows, options)
 
     def __enter__(self) -> Self:
         return self
@@ -74,21 +67,13 @@ class Encoder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._child:
-            if self._child.stdin:
-                self._child.stdin.close()
+        self._child.__exit__(kind, error, trace)
         self._folder.cleanup()
 
     def seconds(self) -> tuple[float, dict[str, str]]:
         """Processor time to encode all records once, in a process that has encoded none yet; and the versions used.
         `RuntimeError` if it fails; it says why on standard error."""
-        if not self._child.stdin or not self._child.stdout:
-            raise RuntimeError("the child has no pipes")
-        print(file=self._child.stdin, flush=True)
-        answer = self._child.stdout.readline()
-        if not answer:
-            raise RuntimeError("clkhash failed")
-        made = json.loads(answer)
+        made = self._child.ask()
         return made["seconds"], made["versions"]
 
 

@@ -10,7 +10,8 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,41 @@ def environment(name: str) -> Path:
 def clean() -> dict[str, str]:
     """What the environment's processes see of ours: the parent's import path is not theirs."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
+class Child:
+    """A script that waits in an environment, and answers each line with a line of JSON."""
+
+    def __init__(self, name: str, script: str, *arguments: Path) -> None:
+        """`name`: the environment's."""
+        self._script = script
+        self._process = subprocess.Popen(
+            [environment(name), HERE / script, *arguments],
+            env=clean(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._process:
+            if self._process.stdin:
+                self._process.stdin.close()
+
+    def ask(self, line: str = "") -> Any:
+        """Its answer; `RuntimeError` if it gives none, and it says why on standard error."""
+        if not self._process.stdin or not self._process.stdout:
+            raise RuntimeError("the child has no pipes")
+        print(line, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self._script} failed")
+        return json.loads(answer)
 
 
 def run(name: str, records: pd.DataFrame, options: dict[str, Any], timeout: float) -> tuple[Scored, dict[str, str]]:
