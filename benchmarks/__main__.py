@@ -6,6 +6,8 @@ import click
 
 DATA = ("febrl1", "febrl2", "febrl3", "febrl4", "febrl4-number", "population")
 CONTENDERS = ("ours", "splink", "recordlinkage", "clk", "nhs-mps")
+SYSTEMS = ("splink", "postgres")
+"""That the whole job is measured beside."""
 SEEDS = (1, 2, 3)
 """None of them is the seed that the shipped models were trained on."""
 SIZES = (10_000, 100_000)
@@ -64,6 +66,16 @@ def scale(sizes: tuple[int, ...], seed: int, json_path: Path | None) -> None:
 
 
 @main.command()
+@click.argument("figures", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Write the SVG file here.")
+def chart(figures: Path, out: Path) -> None:
+    """Draw the FIGURES that `scale --json` wrote: cost, candidates and recall against the records held."""
+    from benchmarks.chart import run
+
+    run(figures, out)
+
+
+@main.command()
 @click.option("--records", default=100_000, show_default=True, help="Records held.")
 @click.option(
     "--calls", default=500, show_default=True, help="Records submitted one by one, idle and again under load."
@@ -102,6 +114,26 @@ def kernel(cached: int, held: int, pairs: int, repeats: int, seed: int, json_pat
     from benchmarks.kernel import run
 
     run(cached, held, pairs, repeats, seed, json_path)
+
+
+@main.command()
+@click.option("--records", default=100_000, show_default=True, help="Records of all agencies together.")
+@click.option(
+    "--peer",
+    "chosen",
+    multiple=True,
+    default=SYSTEMS,
+    type=click.Choice(SYSTEMS),
+    show_default=True,
+    help="May be repeated.",
+)
+@SEED
+@JSON
+def peers(records: int, chosen: tuple[str, ...], seed: int, json_path: Path | None) -> None:
+    """How many records a second does the whole job take in, beside Splink on DuckDB and PostgreSQL?"""
+    from benchmarks.incremental import run
+
+    run(records, seed, chosen, json_path)
 
 
 @main.command()

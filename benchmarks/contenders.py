@@ -78,9 +78,9 @@ def _probability(weight: NDArray[np.float64]) -> NDArray[np.float64]:
 def _splink(dataset: Dataset) -> Answer:
     frame = records.clean(dataset)
     started = time.perf_counter()
-    scored, versions = splink_peer.link(frame, households=dataset.scheme == UK_PERSON_V1, timeout=TIMEOUT)
+    scored, told = splink_peer.link(frame, households=dataset.scheme == UK_PERSON_V1, timeout=TIMEOUT)
     seconds = time.perf_counter() - started
-    return Answer(scored, splink_peer.DEFAULT, seconds, _probability(scored.score), versions=versions)
+    return Answer(scored, splink_peer.DEFAULT, seconds, _probability(scored.score), versions=told["versions"])
 
 
 def _recordlinkage(dataset: Dataset) -> Answer:

@@ -83,7 +83,7 @@ def _measure(records: int, seed: int, folder: Path, encrypted: bool) -> dict[str
         deployment.command(
             "alerts", "watch", "--config", deployment.coordinator_config, "--out", received, "--no-follow"
         )
-        outcome = measure([json.loads(line) for line in received.open()], population, whole_seconds)
+        outcome = measure([json.loads(line) for line in received.read_text().splitlines()], population, whole_seconds)
         stored = sum(file.stat().st_size for file in folder.glob("matcher.db*"))
         deployment.kill()
         feeds_after_kill, all_after_kill = _start(deployment)

@@ -55,7 +55,7 @@ def main(records: Path, options_path: Path, pairs: Path) -> None:
                 score.update(((left, right), threshold) for right in members[place + 1 :])
     with pairs.open("w", newline="") as file:
         csv.writer(file).writerows([("left", "right", "score"), *((*pair, each) for pair, each in score.items())])
-    print(json.dumps({name: version(name) for name in ("clkhash", "anonlink")}))
+    print(json.dumps({"versions": {name: version(name) for name in ("clkhash", "anonlink")}}))
 
 
 def _blocking(rows: list[dict[str, str]], number: list[list[int]], columns: list[str]) -> Any:

@@ -37,7 +37,8 @@ def link(frame: pd.DataFrame, timeout: float) -> tuple[Scored, dict[str, str]]:
     fields, held = encodable(frame)
     blocks = block_columns(frame) if len(frame) > MOST_UNBLOCKED else []
     options = {"schema": schema(fields), "secret": _SECRET, "thresholds": THRESHOLDS, "blocks": blocks}
-    return environments.run("clk", frame[["agency", *blocks]].join(held), options, timeout)
+    scored, told = environments.run("clk", frame[["agency", *blocks]].join(held), options, timeout)
+    return scored, told["versions"]
 
 
 def encodable(frame: pd.DataFrame) -> tuple[list[tuple[str, int, bool, int]], pd.DataFrame]:

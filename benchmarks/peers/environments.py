@@ -76,8 +76,9 @@ class Child:
         return json.loads(answer)
 
 
-def run(name: str, records: pd.DataFrame, options: dict[str, Any], timeout: float) -> tuple[Scored, dict[str, str]]:
-    """Run `NAME_child.py RECORDS OPTIONS PAIRS` in the environment; return pairs, and the versions it printed.
+def run(name: str, records: pd.DataFrame, options: dict[str, Any], timeout: float) -> tuple[Scored, dict[str, Any]]:
+    """Run `NAME_child.py RECORDS OPTIONS PAIRS` in the environment; return pairs, and what it told: a line of JSON with
+    `versions` at least.
 
     RECORDS is a CSV file with a column `record`, the row's number, and empty fields where a value is missing; OPTIONS
     is JSON; PAIRS is to be a CSV file with the columns left, right, score. `timeout` is in seconds;

@@ -7,7 +7,9 @@ How it is tuned, and what each choice brought, is in `docs/benchmarks.md`. Nothi
 
 import json
 import sys
+import time
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,7 @@ def comparisons(present: set[str], households: bool) -> list[Any]:
 def main(records: Path, options_path: Path, pairs: Path) -> None:
     """Link: u from random pairs, m by expectation maximisation, prior from deterministic rules."""
     options = json.loads(options_path.read_text())
+    began = [time.perf_counter()]
     database = duckdb.connect()
     database.execute(
         """create table held as select * replace (record::bigint as record),
@@ -155,6 +158,7 @@ def main(records: Path, options_path: Path, pairs: Path) -> None:
         max_iterations=50,
     )
     linker = Linker(tables, settings, log_level=None)
+    began.append(time.perf_counter())
     whole_date = ("year", "month", "day")
     rules = [
         block_on("forename", "surname", *whole_date),
@@ -167,12 +171,16 @@ def main(records: Path, options_path: Path, pairs: Path) -> None:
     training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=1, min_count_per_level=None)
     for rule in (block_on(*whole_date), block_on("forename", "surname"), block_on("forename", "month", "day")):
         training.estimate_parameters_using_expectation_maximisation(rule)
+    began.append(time.perf_counter())
     found = linker.inference.predict(threshold_match_weight=options["least_weight"])
     database.execute(
         f"""copy (select least(record_l, record_r) as "left", greatest(record_l, record_r) as "right",
         match_weight as score from {found.physical_name}) to '{pairs}' (header)"""  # noqa: S608
     )
-    print(json.dumps({each: version(each) for each in ("splink", "duckdb")}))
+    began.append(time.perf_counter())
+    seconds = dict(zip(("read", "train", "predict"), (stop - start for start, stop in pairwise(began)), strict=True))
+    versions = {each: version(each) for each in ("splink", "duckdb")}
+    print(json.dumps({"versions": versions, "seconds": seconds}))
 
 
 if __name__ == "__main__":
