@@ -100,11 +100,11 @@ class Pipeline:
             self._frames = HeldFrames(self.store)
             self._matched_through = self.store.matched_through
             numbered = self.store.next_record
-            with ThreadPoolExecutor(1, "reading") as reading:
+            with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "reading-frames") as reading_frames:
                 stored_links, tellings = reading.submit(self.store.links), reading.submit(list, self.store.tellings())
                 self.registry.skip_to(numbered)
                 self.index.expect(numbered)
-                for matched in ahead(reading, self.store.matched_frames()):
+                for matched in ahead(reading_frames, self.store.matched_frames()):
                     self._restore(matched.frame, matched.record_numbers)
             links = stored_links.result()
             held = self.registry.holds(links.left) & self.registry.holds(links.right)

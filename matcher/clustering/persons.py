@@ -7,9 +7,12 @@ A reviewer's answer that expired is asked again. Meanwhile "same" links no more,
 judged wrong is never made again by time alone.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,8 @@ REVIEWED = 1000.0
 """Weight of a link that a reviewer made: above all others, and with no doubt left."""
 LARGE = 64
 """Records of a component from which all its pairs are too many to compare."""
+_PART = 1 << 15
+"""Records of components from which they are resolved in several threads: when memory is made."""
 _FIRST_CAPACITY = 1024
 
 
@@ -256,11 +261,23 @@ class Persons:
         of_singly = np.repeat(singly, sizes)
         together = members[~of_singly], np.cumsum([0, *sizes[~singly]])
         persons = [self._resolve_singly(members[of_singly].tolist()), self._resolve_together(*together)]
-        return self._replace(*(np.concatenate(columns) for columns in zip(*persons, strict=True)))
+        return self._replace(*_concatenated(persons))
 
     def _resolve_together(self, members: Numbers, offsets: Numbers) -> "_Membership":
-        """Persons of whole components, in columns as of `LinkGraph.components`."""
+        """Persons of whole components, in columns as of `LinkGraph.components`; of many, in several threads."""
         self._ask_no_more(members)
+        cuts = np.unique(np.searchsorted(offsets, [*range(0, len(members), _PART), len(members)])).tolist()
+        parts = [
+            (members[offsets[first] : offsets[last]], offsets[first : last + 1] - offsets[first])
+            for first, last in pairwise(cuts)
+        ]
+        if len(parts) < 2:
+            return self._resolve_part(members, offsets)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            persons = list(threads.map(self._resolve_part, *zip(*parts, strict=True)))
+        return _concatenated(persons)
+
+    def _resolve_part(self, members: Numbers, offsets: Numbers) -> "_Membership":
         sizes = np.diff(offsets)
         pairs = sizes * (sizes - 1) // 2
         left, right = np.empty(pairs.sum(), np.int64), np.empty(pairs.sum(), np.int64)
@@ -354,6 +371,11 @@ class Persons:
         before = self.people(changed[self._person[changed] == changed])
         chain(members, oldest, weakest, self._person, self._next_member, self._last_member, self._held_by)
         return Change(before, changed[self._person[changed] == changed])
+
+
+def _concatenated(parts: Iterable["_Membership"]) -> "_Membership":
+    members, oldest, weakest = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return members, oldest, weakest
 
 
 _Membership = tuple[Numbers, Numbers, NDArray[np.float32]]
