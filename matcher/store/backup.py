@@ -48,7 +48,7 @@ def restore(backup: Path, database: Path, key: bytes | None = None) -> None:
     backup's, or the backup is not what was written: then nothing is changed."""
     descriptor = lock(database)
     try:
-        beside = [database.with_name(database.name + end) for end in ("", "-wal", "-shm")]
+        beside = [database.with_name(database.name + end) for end in ("", "-wal", "-shm", "-journal")]
         if there := [each.name for each in beside if each.exists()]:
             raise StoreError(f"{', '.join(there)} stands in {database.parent}: move it aside first")
         if not prove(backup):

@@ -15,6 +15,7 @@ from matcher.store.encryption import ENCRYPTED, prove_key, unlock
 from matcher.store.migration import migrate, schema_version
 from matcher.store.pages import CHECKED, give_checksums
 from matcher.store.queries import QUERIES as SQL
+from matcher.store.sums import drop_sum
 
 _log = logging.getLogger(__name__)
 APPLICATION_ID = 0x46464D44
@@ -88,7 +89,7 @@ def connect(path: Path, key: bytes | None, flags: int = apsw.SQLITE_OPEN_READWRI
 
 def open_writer(path: Path, key: bytes | None, *, proved: bool = False) -> apsw.Connection:
     """The one connection that writes. `StoreError` if the database is none of ours, damaged, or of another key; where
-    its sum `proved` it sound, its pages are not proved again."""
+    its sum `proved` it sound, its pages are not proved again. The sum is taken away once the database is accepted."""
     prove_key(path, key)
     connection = connect(path, key)
     try:
@@ -97,6 +98,7 @@ def open_writer(path: Path, key: bytes | None, *, proved: bool = False) -> apsw.
         connection.pragma("temp_store", "memory")  # or tokens could reach a temporary file
         if not _is_new(connection):
             check_database(connection, path, pages=not proved)
+        drop_sum(path)  # before anything is written, the change of the journal too
         connection.pragma("page_size", 4096)  # `frame.guard` is one page
         if key is None:  # an encrypted page proves itself
             give_checksums(connection)

@@ -38,7 +38,7 @@ from matcher.store.outcome import needs_lookup, write_outcome
 from matcher.store.queries import QUERIES as SQL
 from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, tellings_of
 from matcher.store.sqlite_cases import SqliteCases
-from matcher.store.sums import drop_sum, prove, write_sum
+from matcher.store.sums import prove, write_sum
 from matcher.store.tally import Tally
 
 _log = logging.getLogger(__name__)
@@ -66,8 +66,6 @@ class SqliteStore(SqliteCases):
             with translated():
                 self._writer = open_writer(path, key, proved=proved)
             undo.callback(self._writer.close)
-            if proved:
-                drop_sum(path)
             with translated():
                 self._reader = open_reader(path, key)
             undo.callback(self._reader.close)

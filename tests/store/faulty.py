@@ -1,7 +1,10 @@
-"""A disk that fails at a chosen write or sync and forgets at a crash what was not synced: a shim under SQLite."""
+"""A disk that fails, or kills its process, at a chosen write, sync, cut or removal, and forgets at a crash what was not
+synced: a shim under SQLite."""
 
+import os
 import random
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,10 +20,11 @@ _NAME = "faulty"
 
 @dataclass
 class Disk:
-    """Counts writes and syncs; number `fails_at` (from 1) and `for_good` all later ones fail."""
+    """Counts what changes it; number `fails_at` (from 1) and `for_good` all later ones fail, or it `kills` at it."""
 
     fails_at: int = 0
     for_good: bool = False
+    kills: bool = False
     done: int = 0
     unsynced: dict[str, list[tuple[int, int, bytes]]] = field(default_factory=dict)
     """By file: place, size before, and what stood there, of each write since the last sync."""
@@ -29,13 +33,15 @@ class Disk:
         """Do one thing, or fail."""
         self.done += 1
         if self.fails_at and (self.done == self.fails_at or (self.for_good and self.done > self.fails_at)):
+            if self.kills:
+                os.kill(os.getpid(), signal.SIGKILL)
             raise apsw.IOError("the disk failed on purpose")
 
     def crash(self, database: Path, into: Path, seed: int) -> Path:
         """What a power cut leaves of a database: of what was not synced, any part may be missing."""
         into.mkdir()
         chosen = random.Random(seed)
-        for name in (database.name, f"{database.name}-wal"):
+        for name in (database.name, f"{database.name}-wal", f"{database.name}-journal"):
             if not (file := database.with_name(name)).exists():
                 continue
             shutil.copy(file, into / name)
@@ -66,6 +72,13 @@ class _File(apsw.VFSFile):
         self._disk.step()
         self._disk.unsynced.pop(self._path, None)  # what counts here; the machine's own disk need not wait
 
+    def xTruncate(self, size: int) -> None:
+        self._disk.step()
+        if (was := self.xFileSize()) > size:
+            lost = (size, was, self.xRead(was - size, size))
+            self._disk.unsynced.setdefault(self._path, []).append(lost)
+        super().xTruncate(size)
+
 
 class _Vfs(apsw.VFS):
     def __init__(self, disk: Disk) -> None:
@@ -74,6 +87,11 @@ class _Vfs(apsw.VFS):
 
     def xOpen(self, name: object, flags: list[int]) -> _File:
         return _File(self._disk, name, flags)
+
+    def xDelete(self, name: str, sync: bool) -> None:
+        self._disk.step()
+        self._disk.unsynced.pop(name, None)
+        super().xDelete(name, sync)
 
 
 @contextmanager

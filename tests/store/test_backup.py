@@ -187,6 +187,12 @@ def test_what_must_not_be_overwritten_or_trusted_is_refused(
         back_up(tmp_path / "nothing.db", tmp_path / "other")
     with pytest.raises(StoreError, match="move it aside first"):
         restore(out, database)
+    for end in ("-wal", "-shm", "-journal"):  # of a database that was lost: it would be played into this one
+        left = tmp_path / f"new.db{end}"
+        left.touch()
+        with pytest.raises(StoreError, match="move it aside first"):
+            restore(out, tmp_path / "new.db", key)
+        left.unlink()
     sum_path(out).unlink()
     with pytest.raises(StoreError, match="not restored without its sum"):
         restore(out, tmp_path / "new.db")
