@@ -154,6 +154,13 @@ class Deployment:
                 raise TimeoutError("matching did not catch up")
             time.sleep(0.2)
 
+    @property
+    def process(self) -> int:
+        """The matcher's process; it must run."""
+        if self._server is None:
+            raise RuntimeError("the matcher does not run")
+        return self._server.pid
+
     def cpu_seconds(self) -> float:
         """Processor time the matcher has used."""
         fields = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split() if self._server else []

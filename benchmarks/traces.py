@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 _PIECE = 8
 _LEAST_DIFFERENT = 5
+_LOW_BITS = np.uint64((1 << 20) - 1)
 _HEX = re.compile(rb"[0-9A-Fa-f]{16,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
 _PLAIN = bytes.maketrans(b"-_", b"+/")
@@ -30,6 +31,8 @@ class Traces:
         pieces, owners = cut.view("<u8")[telling, 0], np.repeat(np.arange(count), each)[telling]
         order = np.argsort(pieces)
         self._pieces, self._owners = pieces[order], owners[order]
+        self._likely = np.zeros(int(_LOW_BITS) + 1, np.bool_)  # spares most windows the search
+        self._likely[pieces & _LOW_BITS] = True
 
     def found(self, data: bytes) -> set[int]:
         """Numbers of the secrets of which a piece stands in `data`, in any of the encodings."""
@@ -39,6 +42,7 @@ class Traces:
         found: set[int] = set()
         for shift in range(_PIECE):
             windows = np.frombuffer(data, "<u8", max(len(data) - shift, 0) // _PIECE, shift if len(data) > shift else 0)
+            windows = windows[self._likely[windows & _LOW_BITS]]
             at = np.searchsorted(self._pieces, windows)
             at[at == len(self._pieces)] = 0
             hits = np.unique(windows[self._pieces[at] == windows]) if len(self._pieces) else windows[:0]

@@ -242,6 +242,16 @@ def test_contacts_are_forgotten_with_the_look_back_window_and_with_the_record(kn
     assert known.store.contacts(record) == []
 
 
+def test_a_record_beyond_the_look_back_window_is_held_and_counts_again_once_met(known: World) -> None:
+    frames = [frame.payload for frame in known.store.frames_after(0, 9)]
+    known.sleep(1000)
+    assert [alert.kind for alert in known.new_alerts()] == [AlertKind.NO_LONGER_IDENTIFIED]
+    assert [frame.payload for frame in known.store.frames_after(0, len(frames))] == frames
+    known.meet("police", "p")
+    known.meet("hospital", "h")
+    assert [alert.kind for alert in known.new_alerts()] == [AlertKind.KNOWN_TO_TWO]
+
+
 def test_a_case_closed_escalates_no_more(known: World) -> None:
     case_id = known.open_case(POLICE)
     known.close_case(case_id)

@@ -1,5 +1,6 @@
 """`matcher serve`, `status`, `backup`, `restore` and `rekey`: what an operator runs."""
 
+import ctypes
 import faulthandler
 import gc
 import signal
@@ -14,6 +15,7 @@ from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_
 _SWITCH_SECONDS = 0.0005
 _LOOK_SECONDS = 1.0
 """A signal that comes while the main thread is about to wait does not wake it: so often it looks by itself."""
+_M_PERTURB, _FILL = -6, 0xA5
 
 
 @click.command(cls=Command)
@@ -27,6 +29,7 @@ def serve(config_path: Path) -> None:
     log_to_stderr()
     # between two compiled loops the matching thread asks for Python's lock: it shall not wait the usual 5 ms for it
     sys.setswitchinterval(_SWITCH_SECONDS)
+    _overwrite_what_is_freed()
     server = Server(ServerConfig.load(config_path))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,6 +43,13 @@ def serve(config_path: Path) -> None:
             pass
     finally:
         server.stop()
+
+
+def _overwrite_what_is_freed() -> None:
+    """Have the C library, if it is glibc, overwrite memory that is freed: copies of records that are erased would stay
+    in it."""
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(_M_PERTURB, _FILL)
 
 
 @click.command(cls=Command)

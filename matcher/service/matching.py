@@ -101,6 +101,7 @@ class Matching:
             try:
                 while not self._stopping.is_set() and (self.pipeline.match_next() or self.pipeline.pass_time()):
                     self._notify()
+                self.store.drop_caches()
                 self._set_working(True)
                 self._committed.wait(_IDLE_SECONDS)
             except Exception as error:

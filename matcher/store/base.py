@@ -230,5 +230,8 @@ class Store(Protocol):
 
     # -- operation -----------------------------------------------------------------------------------------------
 
+    def drop_caches(self) -> None:
+        """Let go of copies in memory of what was erased since the last call."""
+
     def feed_states(self) -> list[FeedState]:
         """Every agency that ever sent something, by name."""

@@ -114,7 +114,7 @@ class MemoryStore:
             before = self._requests.get((agency, request_id))
             if before is None:
                 self._requests[agency, request_id] = content
-                self._add_frame(agency, kind, epoch, payload, now)
+                self._add_frame(agency, kind, epoch, payload, now, False)
             elif before != content:
                 raise RequestReusedError("the request_id was used for another request")
 
@@ -271,7 +271,7 @@ class MemoryStore:
         """See `Store`."""
         with self._opened():
             if self._cases.close(case_id, now):
-                self._add_frame("", FrameKind.CLOSURE, epoch, payload, now)
+                self._add_frame("", FrameKind.CLOSURE, epoch, payload, now, False)
 
     def reviews(self) -> dict[bytes, int]:
         """See `Store`."""
@@ -311,6 +311,9 @@ class MemoryStore:
 
     # -- operation -----------------------------------------------------------------------------------------------
 
+    def drop_caches(self) -> None:
+        """See `Store`. There are none."""
+
     def feed_states(self) -> list[FeedState]:
         """See `Store`."""
         with self._opened():
@@ -323,9 +326,7 @@ class MemoryStore:
                 raise StoreError("the database is closed")
             yield
 
-    def _add_frame(
-        self, agency: str, kind: FrameKind, epoch: int, payload: bytes, now: int, backfill: bool = False
-    ) -> None:
+    def _add_frame(self, agency: str, kind: FrameKind, epoch: int, payload: bytes, now: int, backfill: bool) -> None:
         self._frames.append(Frame(len(self._frames) + 1, agency, FrameKind(kind), epoch, payload, now, backfill))
         if kind not in NO_AGENCY_S_INPUT:
             self._sent_at[agency] = now
@@ -359,9 +360,8 @@ class MemoryStore:
             self._links.put(left, right, weight)
         for answer in outcome.answers:
             self._answers.put(answer.left, answer.right, answer)
-        for alert in outcome.alerts:
-            self._alerts.append(alert)
-            self._sequence_of[alert.alert_id] = alert.sequence
+        self._alerts += outcome.alerts
+        self._sequence_of |= {alert.alert_id: alert.sequence for alert in outcome.alerts}
         self._cases.follow(outcome.alerts)
         for closure in outcome.closures:
             self._close(closure)

@@ -56,6 +56,7 @@ class SqliteStore(SqliteCases):
         self._read_lock = threading.Lock()
         self._descriptor = lock(path)
         self._erased_in_log = True  # of a run that was killed, perhaps
+        self._erased_in_caches = False
         self._lookup: Lookup | None = None
         with ExitStack() as undo:
             undo.callback(os.close, self._descriptor)
@@ -284,6 +285,17 @@ class SqliteStore(SqliteCases):
 
     # -- operation -----------------------------------------------------------------------------------------------
 
+    def drop_caches(self) -> None:
+        """See `Store`. The reader learns with its next read which of its pages are no more; outside a transaction even
+        the pages it began with are let go."""
+        if not self._erased_in_caches:
+            return
+        self._erased_in_caches = False
+        self._value("matched_through")
+        for lock_of, connection in ((self._read_lock, self._reader), (self._write_lock, self._writer)):
+            with lock_of, translated():
+                connection.release_memory()
+
     def feed_states(self) -> list[FeedState]:
         """See `Store`."""
         return [FeedState(agency, last) for agency, last in self._rows("agencies")]
@@ -307,6 +319,7 @@ class SqliteStore(SqliteCases):
             if transactions:
                 self._tally.note(transactions)
             self._erased_in_log |= erases
+            self._erased_in_caches |= erases
             if self._erased_in_log:
                 self._erased_in_log = not cut_log(self._writer)
 

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import apsw
@@ -115,4 +116,41 @@ def test_opening_wipes_what_a_killed_run_left_in_the_log(path: Path) -> None:
     store = SqliteStore(copy / "matcher.db")
     assert (copy / "matcher.db-wal").stat().st_size == 0
     assert store.next_offset("a", "f") == 1
+    store.close()
+
+
+def test_what_was_erased_is_in_no_backup_taken_later(path: Path) -> None:
+    store = SqliteStore(path)
+    payload, gone = pack_records(batch(20, 2)), pack_records(batch(20, 2, 1))
+    for n, each in enumerate((payload, gone)):
+        store.append("a", "f", n * 20, 20, 7, each, 1)
+    script = "import pathlib, sys; from matcher.store.backup import back_up; back_up(*map(pathlib.Path, sys.argv[1:]))"
+    for name in ("before", "later"):
+        out = path.with_name(name)
+        subprocess.run([sys.executable, "-c", script, path, out], check=True)  # while the store is open
+        store.commit_matching(MatchOutcome(2, patches=_erasure(payload, 1, 3, range(6, 8)), emptied=[2]))
+    store.close()
+    erased = _secrets(payload, 3, range(6, 8)) + _pieces(gone[24:])
+    before, later = (path.with_name(name).read_bytes() for name in ("before", "later"))
+    assert all(piece in before for piece in erased)
+    assert [piece for piece in erased if piece in later] == []
+    assert all(piece in later for piece in _secrets(payload, 2, range(4, 6)))
+
+
+def test_caches_let_go_of_what_was_erased_and_of_nothing_else(path: Path, key: bytes | None) -> None:
+    store = SqliteStore(path, key)
+    payload = pack_records(batch(200, 2))
+    store.append("a", "f", 0, 200, 7, payload, 1)
+    (before,) = store.frames_after(0, 9)
+    cached = [connection.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0] for connection in (store._reader, store._writer)]
+    store.drop_caches()  # nothing was erased yet
+    patches = _erasure(payload, 1, 3, range(6, 8))
+    store.commit_matching(MatchOutcome(1, patches=patches))
+    store.drop_caches()
+    left = [connection.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0] for connection in (store._reader, store._writer)]
+    assert max(left) < 20_000 < len(payload) < min(cached)  # a few pages of the schema
+    (after,) = store.frames_after(0, 9)
+    assert len(after.payload) == len(before.payload)
+    assert _secrets(payload, 2, range(4, 6))[0] in after.payload
+    assert _secrets(payload, 3, range(6, 8))[0] not in after.payload
     store.close()
