@@ -23,7 +23,7 @@ from matcher.wire import batch_message
 
 _UNIT = Path(__file__).parents[2] / "deploy" / "matcher.service"
 _SECRETS = ("aliases", "block_tokens", "encodings", "sealed")
-_IDLE_SECONDS = 1.0
+_IDLE_SECONDS, _TRIES = 1.0, 3
 _FEW = 8
 """Pieces that may be left: numpy keeps the last small arrays it freed."""
 _STRIDE, _OVERLAP = 1 << 18, 64
@@ -93,7 +93,10 @@ def test_what_was_removed_or_replaced_stands_nowhere_in_memory(deployed: Deploym
     deployed.wait_until_matched()
     for sender in (ours, theirs):
         sender.channel.close()
-    time.sleep(2 * _IDLE_SECONDS)  # the matcher lets go of its caches when it has nothing to do
-    left, still = found(deployed.process, gone, held)
+    for _ in range(_TRIES):
+        time.sleep(2 * _IDLE_SECONDS)  # the matcher lets go of its caches when it has nothing to do
+        left, still = found(deployed.process, gone, held)
+        if max(left.values()) <= _FEW:
+            break
     assert max(left.values()) <= _FEW
     assert all(still[name] > 0.4 * len(held[name]) for name in _SECRETS)  # half a block token is held as it came
