@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -21,13 +22,18 @@ _LOOK_SECONDS = 1.0
 def serve(config_path: Path) -> None:
     """Run the matcher until it is told to stop (SIGTERM or Ctrl-C); calls in hand are finished first."""
     from matcher.config import ServerConfig
-    from matcher.service.server import Server
+    from matcher.service.database import open_store
 
     faulthandler.enable(file=2)  # a crash shows where each thread was, and nothing that it held
     log_to_stderr()
     # between two compiled loops the matching thread asks for Python's lock: it shall not wait the usual 5 ms for it
     sys.setswitchinterval(_SWITCH_SECONDS)
-    server = Server(ServerConfig.load(config_path))
+    config = ServerConfig.load(config_path)
+    with ThreadPoolExecutor(1, "opening") as opening:
+        store = opening.submit(open_store, config)
+        from matcher.service.server import Server  # takes its time, in which the database is proved
+
+    server = Server(config, store.result())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
