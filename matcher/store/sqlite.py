@@ -35,8 +35,9 @@ from matcher.store.checks import check_outcome
 from matcher.store.connection import cut_log, lock, make_private, open_reader, open_writer, prepare, translated
 from matcher.store.lookup import Lookup
 from matcher.store.outcome import needs_lookup, write_outcome
+from matcher.store.packed import read_links
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, tellings_of
+from matcher.store.rows import frame_of, read_alerts, set_parked, tellings_of
 from matcher.store.sqlite_cases import SqliteCases
 from matcher.store.sums import drop_sum, prove, write_sum
 from matcher.store.tally import Tally

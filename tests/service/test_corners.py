@@ -123,7 +123,7 @@ def test_what_stands_where_in_the_database(life: Deployed) -> None:
     try:
         path = life.config.database
         parts = by_table(path)
-        assert {"frame", "alert", "notice", "request", "link", "numbering"} <= set(parts)
+        assert {"frame", "alert", "notice", "request", "links", "numbering"} <= set(parts)
         unmatched, matched = secrets_of(ALONE), secrets_of(MATCHED)
         unmatched["sealed"], matched["sealed"] = SEALED["police"][1:4], SEALED["police"][:1]
         for kind in unmatched:
