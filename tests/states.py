@@ -101,6 +101,7 @@ class States(RuleBasedStateMachine):
         patch.setattr("os.fsync", lambda _: None)
         # names drawn at random would come in another order, and the steps behind them, each time a run is repeated
         patch.setattr("secrets.token_bytes", Random(1).randbytes)
+        self.patch = patch
         patch.setattr("matcher.service.alert._FENCE_SECONDS", 0.0)  # a fenced stream need not look at the clock
         self.life = Life(quiet_seconds=60)
         self.store = SqliteStore(self.folder / "matcher.db", DATABASE_KEY)
@@ -213,6 +214,11 @@ class States(RuleBasedStateMachine):
         min_size=1,
         max_size=3,
     )
+
+    @initialize(bytes_together=st.sampled_from([1, 200_000, 1 << 20]))
+    def group(self, bytes_together: int) -> None:
+        """Frames are matched together, or one enters memory while the one before is matched."""
+        self.patch.setattr("matcher.pipeline._GROUP_BYTES", bytes_together)
 
     @initialize(known=st.sampled_from([(), PEOPLE[:2], PEOPLE[:2], PEOPLE]))
     def begin(self, known: tuple[str, ...]) -> None:

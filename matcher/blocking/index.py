@@ -35,6 +35,11 @@ class BlockIndex:
         """Places refused because a block held `cap` rows: these rows are not compared through that pass."""
 
     @property
+    def room(self) -> int:
+        """Rows that can be inserted while others read the columns: beyond them the columns move."""
+        return len(self._rows.records) - self.row_count
+
+    @property
     def rows(self) -> Rows:
         """The columns; only the first `row_count` rows mean anything."""
         return self._rows
