@@ -44,6 +44,8 @@ from matcher.store.tally import Tally
 
 _log = logging.getLogger(__name__)
 _TELLINGS = 10_000  # a read in hand holds up the others
+_FRESH = 16
+"""Frames kept so: more than wait for matching before feeds are slowed down."""
 
 
 class SqliteStore(SqliteCases):
@@ -58,6 +60,8 @@ class SqliteStore(SqliteCases):
         self._descriptor = lock(path)
         self._erased_in_log = True  # of a run that was killed, perhaps
         self._lookup: Lookup | None = None
+        self._fresh: dict[int, Frame] = {}
+        """Frames just appended, by number, so that matching need not read them back. None stays behind its turn."""
         with ExitStack() as undo:
             undo.callback(os.close, self._descriptor)
             proved = prove(path)
@@ -98,6 +102,7 @@ class SqliteStore(SqliteCases):
     def close(self) -> None:
         """See `Store`."""
         with self._write_lock, self._read_lock, translated():
+            self._fresh.clear()
             descriptor, self._descriptor = self._descriptor, -1
             if descriptor < 0:
                 return
@@ -132,8 +137,11 @@ class SqliteStore(SqliteCases):
             if first_offset > expected:
                 raise OffsetGapError(expected)
             writer.execute(SQL["append_frame"], (agency, FrameKind.RECORDS, epoch, now, payload, int(backfill)))
+            frame_id = writer.last_insert_rowid()
             writer.execute(SQL["set_next_offset"], (agency, feed_id, expected + count))
             writer.execute(SQL["agency_sent"], (agency, now))
+        if len(self._fresh) < _FRESH:
+            self._fresh[frame_id] = Frame(frame_id, agency, FrameKind.RECORDS, epoch, payload, now, backfill)
         return int(expected + count)
 
     def submit(
@@ -174,6 +182,10 @@ class SqliteStore(SqliteCases):
 
     def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
         """See `Store`."""
+        for matched in [number for number in list(self._fresh) if number <= frame_id]:
+            self._fresh.pop(matched, None)
+        if limit == 1 and (fresh := self._fresh.pop(frame_id + 1, None)):
+            return [fresh]
         return [frame_of(row) for row in self._rows("frames_after", frame_id, max(limit, 0))]
 
     def commit_matching(self, outcome: MatchOutcome) -> None:
