@@ -182,8 +182,7 @@ class SqliteStore(SqliteCases):
 
     def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
         """See `Store`."""
-        for matched in [number for number in list(self._fresh) if number <= frame_id]:
-            self._fresh.pop(matched, None)
+        self._drop_fresh(frame_id)
         if limit == 1 and (fresh := self._fresh.pop(frame_id + 1, None)):
             return [fresh]
         return [frame_of(row) for row in self._rows("frames_after", frame_id, max(limit, 0))]
@@ -205,6 +204,11 @@ class SqliteStore(SqliteCases):
             )
             write_outcome(writer, lookup, outcome)
         self._lookup = lookup
+        self._drop_fresh(outcome.matched_through)
+
+    def _drop_fresh(self, through: int) -> None:
+        for number in [number for number in list(self._fresh) if number <= through]:
+            self._fresh.pop(number, None)
 
     def matched_frames(self) -> Iterator[MatchedFrame]:
         """See `Store`. Frames are read one at a time, so that others can read in between."""
