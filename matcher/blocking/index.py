@@ -15,8 +15,8 @@ from matcher.errors import AddressSpaceError
 from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
 
-_MOST_ROWS = 1 << 27
-"""Address space is taken for so many: 134 million, some 130 GB of memory were they there."""
+_MOST_ROWS = 1 << 26
+"""Address space is taken for so many: 67 million, some 64 GB of memory were they there."""
 
 
 class BlockIndex:
