@@ -244,6 +244,11 @@ class DatabaseKeyError(StoreError):
     """Configure the key that the file is encrypted with (`database_key`); keys are in docs/operations.md."""
 
 
+class AddressSpaceError(MatcherError):
+    """Let processes reserve address space they may never use: `vm.overcommit_memory` must not be 2, nor may `ulimit -v`
+    be set. Memory itself is used only as records come."""
+
+
 class AuditError(MatcherError):
     """The audit log cannot be written, so nothing is served: free space or put the disk right, and send again."""
 

@@ -97,7 +97,7 @@ def pack_records(batch: TokenBatch) -> bytes:
     layout = Layout(passes, encoding_bytes, batch.sealed.shape[1], batch.record_count, batch.row_count)
     header = _HEADER.pack(_MAGIC, FrameKind.RECORDS, *layout.dimensions)
     columns = (np.ascontiguousarray(getattr(batch, name), column.dtype) for name, column in layout.columns.items())
-    return b"".join((header, batch.encapsulation, *(column.tobytes() for column in columns)))
+    return b"".join((header, batch.encapsulation, *(column.data for column in columns)))
 
 
 def unpack_records(payload: bytes, epoch: int) -> TokenBatch:

@@ -57,7 +57,7 @@ class TokenBatch:
 
 
 class Rows(NamedTuple):
-    """Columns of the block index, C rows of capacity: what a kernel compares rows by. Valid until the next insert."""
+    """Columns of the block index, C rows of capacity: what a kernel compares rows by."""
 
     blocks: NDArray[np.int32]
     """(C, P): block of the row in each pass, -1 if none."""

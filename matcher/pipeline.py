@@ -9,25 +9,23 @@ Time passes with frames: the first frame of a day looks at everything that time 
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from threading import RLock
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matcher.ahead import ahead
 from matcher.alerting import Alerting
-from matcher.blocking.index import BlockIndex
 from matcher.clustering.graph import Numbers
 from matcher.clustering.persons import People, Persons, Rules
 from matcher.clustering.resolve import Person
 from matcher.comparer import Comparer
 from matcher.errors import StoreError
-from matcher.frame import unpack_aliases, unpack_answer, unpack_closure, unpack_records
-from matcher.held import HeldFrames
+from matcher.frame import unpack_aliases, unpack_answer, unpack_closure
+from matcher.intake import Intake
 from matcher.model import (
     DAY_SECONDS,
     UNKNOWN_DAY,
@@ -39,10 +37,8 @@ from matcher.model import (
     FrameKind,
     Links,
     MatchOutcome,
-    TokenBatch,
 )
 from matcher.naming import Names
-from matcher.registry import Registry
 from matcher.scoring.scorer import Comparison, Scorer
 from matcher.settings import AgencyInfo, Settings
 from matcher.store.base import Store
@@ -59,6 +55,20 @@ class _Stirred:
 
     before: People
     after: People
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Frames that are matched together, and what that changes."""
+
+    frames: list[Frame]
+    outcome: MatchOutcome
+    entered: bool = False
+    """Whether the frames' records stand in memory already."""
+
+    @property
+    def of_records(self) -> bool:
+        return self.frames[0].kind is FrameKind.RECORDS
 
 
 def _kind_of_input(frame: Frame) -> tuple[FrameKind, bool, int]:
@@ -81,7 +91,6 @@ class Pipeline:
         self._now = now
         self._about_to_commit = about_to_commit
         self._names = Names(store.database_id)
-        self._agency_number = {agency.name: i for i, agency in enumerate(settings.agencies)}
         self.rebuild()
 
     # -- memory ------------------------------------------------------------------------------------------------------
@@ -90,22 +99,21 @@ class Pipeline:
         """Make memory anew from the store."""
         with self.lock:
             self._complete = False
-            self.index = BlockIndex(self.scorer.scheme, self.settings.block_cap)
-            self.registry = Registry()
+            self._entered: _Group | None = None
+            self._intake = Intake(self.store, self.scorer, self.settings)
+            self.index, self.registry = self._intake.index, self._intake.registry
             self._comparer = Comparer(self.scorer, self.settings, self.index, self.registry)
             self.persons = Persons(
                 Rules(self._comparer.judge, self._comparer.ranks, self.settings.leader_margin),
                 self.scorer.thresholds.match_weight,
             )
-            self._frames = HeldFrames(self.store)
             self._matched_through = self.store.matched_through
             numbered = self.store.next_record
             with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "reading-frames") as reading_frames:
                 stored_links, tellings = reading.submit(self.store.links), reading.submit(list, self.store.tellings())
-                self.registry.skip_to(numbered)
-                self.index.expect(numbered)
+                self._intake.expect(numbered)
                 for matched in ahead(reading_frames, self.store.matched_frames()):
-                    self._restore(matched.frame, matched.record_numbers)
+                    self._intake.restore(matched.frame, matched.record_numbers)
             links = stored_links.result()
             held = self.registry.holds(links.left) & self.registry.holds(links.right)
             links = Links(links.left[held], links.right[held], links.weight[held])
@@ -116,66 +124,73 @@ class Pipeline:
             self.alerting.hold(self.today, self.persons.people(self._still(self.alerting.told.persons())))
             self._complete = True
 
-    def _restore(self, frame: Frame, numbers: NDArray[np.int64]) -> None:
-        agency = self._agency_number.get(frame.agency)
-        if agency is None:  # no longer of the configuration: kept on disk, not compared
-            return
-        batch = unpack_records(frame.payload, frame.epoch)
-        live = numbers >= 0
-        self.registry.restore(agency, batch.aliases[live], numbers[live])
-        self._frames.add(frame, batch, numbers.copy())
-        self._insert(frame.frame_id, agency, batch, numbers)
-
-    def _insert(self, frame_id: int, agency: int, batch: TokenBatch, numbers: NDArray[np.int64]) -> None:
-        """Put the rows of a batch's live records into the index."""
-        live = numbers >= 0
-        all_live = bool(live.all())
-        record_of_row = numbers[batch.row_records]
-        live_rows = slice(None) if all_live else record_of_row >= 0  # a slice copies nothing
-        rows = self.index.insert(
-            batch.block_tokens[live_rows],
-            batch.pass_masks[live_rows],
-            batch.encodings[live_rows],
-            batch.field_masks[live_rows],
-            record_of_row[live_rows],
-            agency,
-        )
-        counts = np.bincount(batch.row_records, minlength=batch.record_count)
-        self.registry.settle(
-            numbers[live], rows, counts[live], frame_id,
-            np.flatnonzero(live), batch.observed_days[live], batch.flags[live],
-        )  # fmt: skip
-
     # -- matching ----------------------------------------------------------------------------------------------------
 
     def match_next(self) -> bool:
         """Match the next committed frames, commit what that changes; False if there was none.
 
         Frames of records that are small are matched together, up to `_GROUP_BYTES`: one transaction, and at most one
-        alert a person."""
-        frames = self._next_frames()
-        if not frames:
-            return False
+        alert a person. While persons and alerts of some are made, in another thread the next ones enter the index."""
         with self.lock:
-            frame = frames[0]
+            group, self._entered = self._entered or self._next_group(), None
+            if group is None:
+                return False
             self._complete = False
-            outcome = MatchOutcome(matched_through=frames[-1].frame_id, today=self._day_at(frame.committed_at))
-            stirred = self._take(frames, outcome)
-            heirs = self._heirs(stirred)
-            outcome.alerts = self.alerting.alerts(
-                frame, outcome.today, stirred.before, heirs, stirred.after, outcome.contacts
-            )
-            outcome.next_record = self.registry.count
-            self._complete = True  # though ahead of the store should this fail
-            self._about_to_commit(frames, outcome)
-            self.store.commit_matching(outcome)
-            self._matched_through = outcome.matched_through
+            if group.of_records and not group.entered:
+                self._intake.enter(group.frames, group.outcome)
+            with ThreadPoolExecutor(1, "intake") as beside:
+                entering = beside.submit(self._enter_after, group) if self._goes_on(group) else None
+                self._match(group)
+            if entering:
+                self._complete = False
+                self._entered = entering.result()
+                self._complete = True
         return True
 
-    def _next_frames(self) -> list[Frame]:
-        """The next frame, with those after it that are matched together with it."""
+    def _match(self, group: _Group) -> None:
+        """Find what a group, entered if it is of records, changes about persons, and commit all it changes."""
+        frame, outcome = group.frames[0], group.outcome
+        outcome.today = self._day_at(frame.committed_at)
+        stirred = self._take(frame, outcome)
+        heirs = self._heirs(stirred)
+        outcome.alerts = self.alerting.alerts(
+            frame, outcome.today, stirred.before, heirs, stirred.after, outcome.contacts
+        )
+        if not group.of_records:
+            outcome.next_record = self.registry.count
+        self._complete = True  # though ahead of the store should this fail
+        self._about_to_commit(group.frames, outcome)
+        self.store.commit_matching(outcome)
+        self._matched_through = outcome.matched_through
+
+    def _goes_on(self, group: _Group) -> bool:
+        """Whether frames wait behind a group of records."""
+        return group.of_records and self.store.committed_through > group.outcome.matched_through
+
+    def _enter_after(self, group: _Group) -> _Group | None:
+        """Enter the frames behind a group, as far as they are of new records and change nothing that the group's
+        matching reads; None if the first does not."""
+        following = self._next_group(group.outcome.matched_through)
+        if following is None or not following.of_records:
+            return None
+        entered: list[Frame] = []
+
+        def new() -> Iterator[Frame]:
+            for frame in takewhile(self._intake.is_new, following.frames):
+                entered.append(frame)
+                yield frame
+
+        outcome = MatchOutcome(following.outcome.matched_through)
+        self._intake.enter(new(), outcome)
+        if not entered:
+            return None
+        outcome.matched_through = entered[-1].frame_id
+        return _Group(entered, outcome, entered=True)
+
+    def _next_group(self, last: int | None = None) -> _Group | None:
+        """The frame behind `last`, usually the last one matched, with those that are matched together with it."""
         frames: list[Frame] = []
-        size, last = 0, self._matched_through
+        size, last = 0, self._matched_through if last is None else last
         while size < _GROUP_BYTES and (found := self.store.frames_after(last, 1)):
             if frames and _kind_of_input(frames[0]) != _kind_of_input(found[0]):
                 break
@@ -184,7 +199,7 @@ class Pipeline:
             last = found[0].frame_id
             if found[0].kind is not FrameKind.RECORDS:
                 break
-        return frames
+        return _Group(frames, MatchOutcome(last)) if frames else None
 
     @property
     def frames_waiting(self) -> int:
@@ -212,11 +227,10 @@ class Pipeline:
         while self.match_next():
             pass
 
-    def _take(self, frames: list[Frame], outcome: MatchOutcome) -> _Stirred:
-        frame = frames[0]
+    def _take(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
+        agency = self._intake.agency_of(frame)
         if frame.kind is FrameKind.RECORDS:
-            return self._take_records(frames, outcome)
-        agency = self._agency_number.get(frame.agency)
+            return self._resolve(outcome, touched=outcome.unlinked)
         if frame.kind is FrameKind.ANSWER:
             return self._take_answer(frame, outcome)
         if frame.kind is FrameKind.CLOSURE:
@@ -227,30 +241,6 @@ class Pipeline:
             return self._take_contacts(frame, agency, outcome)
         return self._take_removals(frame, agency, outcome)
 
-    def _take_records(self, frames: list[Frame], outcome: MatchOutcome) -> _Stirred:
-        first = self.index.row_count
-        for frame in frames:
-            agency = self._agency_number.get(frame.agency)
-            if agency is not None:
-                self._insert_frame(frame, agency, outcome)
-        outcome.links = self.scorer.score(self.index.rows, range(first, self.index.row_count))
-        return self._resolve(outcome, touched=outcome.unlinked)
-
-    def _insert_frame(self, frame: Frame, agency: int, outcome: MatchOutcome) -> None:
-        batch = unpack_records(frame.payload, frame.epoch)
-        numbers, known = self.registry.number(agency, batch.aliases)
-        again = numbers[known].tolist()
-        days = {record: self.registry.day(record) for record in again}
-        for record in again:
-            self._erase(record, outcome)
-        self._insert(frame.frame_id, agency, batch, numbers)
-        self._frames.add(frame, batch, numbers)
-        outcome.record_numbers[frame.frame_id] = numbers
-        outcome.unlinked += again
-        outcome.contacts += [
-            Contact(record, day) for record, day in days.items() if UNKNOWN_DAY != day < self.registry.day(record)
-        ]
-
     def _take_contacts(self, frame: Frame, agency: int, outcome: MatchOutcome) -> _Stirred:
         aliases, days = unpack_aliases(frame.payload)
         met: list[int] = []
@@ -259,7 +249,7 @@ class Pipeline:
                 continue
             if day > last:
                 self.registry.meet(record, day)
-                outcome.patches.append(self._frames.day_patch(*self.registry.place(record), day))
+                outcome.patches.append(self._intake.frames.day_patch(*self.registry.place(record), day))
             if last != UNKNOWN_DAY:
                 outcome.contacts.append(Contact(record, min(day, last)))
             met.append(record)
@@ -270,7 +260,7 @@ class Pipeline:
         aliases, _ = unpack_aliases(frame.payload)
         outcome.gone = sorted({record for record in self.registry.find(agency, aliases).tolist() if record >= 0})
         for record in outcome.gone:
-            self._erase(record, outcome)
+            self._intake.erase(record, outcome)
         outcome.emptied.append(frame.frame_id)
         gone = set(outcome.gone)
         about = [answer for answer in self.store.answers() if {answer.left, answer.right} & gone] if gone else []
@@ -305,11 +295,6 @@ class Pipeline:
         if person is None:
             return (oldest,)
         return person.records if person.records[0] == oldest else ()
-
-    def _erase(self, record: int, outcome: MatchOutcome) -> None:
-        """Overwrite a record's tokens in the index and in its frame."""
-        self.index.remove(self.registry.rows(record))
-        self._frames.erase(*self.registry.place(record), outcome)
 
     # -- persons -----------------------------------------------------------------------------------------------------
 
@@ -377,7 +362,7 @@ class Pipeline:
         held = np.flatnonzero(self.registry.holds(named))
         disclosed: list[Disclosure | None] = [None] * len(members)
         for at, number, alias, place in zip(held.tolist(), *self.registry.described(named[held]), strict=True):
-            agency, (encapsulation, sealed, epoch) = self.settings.agencies[number], self._frames.seal(*place)
+            agency, (encapsulation, sealed, epoch) = self.settings.agencies[number], self._intake.frames.seal(*place)
             day = members[at].observed_day
             disclosed[at] = Disclosure(agency.name, agency.sector, alias, encapsulation, sealed, day, epoch)
         return disclosed

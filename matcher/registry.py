@@ -170,7 +170,7 @@ class Registry:
         """Aliases of some records (n,) as two little endian words, (n, 2)."""
         agencies, entries = self._columns["agency"][records], self._columns["alias"][records]
         keys = np.zeros((len(records), 2), np.uint64)
-        for agency in self._aliases:
+        for agency in list(self._aliases):  # a new one may be entered meanwhile
             chosen = agencies == agency
             keys[chosen] = self._aliases[agency].keys[entries[chosen]]
         return keys

@@ -7,6 +7,7 @@ import pytest
 import matcher.registry
 from matcher.coordinator.opening import Opener
 from matcher.errors import StoreError
+from matcher.intake import Intake
 from matcher.model import Disclosure
 from matcher.store.sqlite import SqliteStore
 
@@ -101,12 +102,12 @@ def test_memory_that_is_incomplete_discloses_nothing(monkeypatch: pytest.MonkeyP
     def fails(*_: object, **__: object) -> None:
         raise MemoryError
 
-    for broken in ("_insert", "_restore"):
+    for broken in ("enter", "restore"):
         with monkeypatch.context() as patch:
-            patch.setattr(world.pipeline, broken, fails)
+            patch.setattr(Intake, broken, fails)
             world.send("police", Sighting("p", ANNA))
             with pytest.raises(MemoryError):
-                world.pipeline.match_next() if broken == "_insert" else world.pipeline.rebuild()
+                world.pipeline.match_next() if broken == "enter" else world.pipeline.rebuild()
         with pytest.raises(StoreError, match="made anew"):
             disclosed(world)
         world.pipeline.rebuild()

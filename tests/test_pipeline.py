@@ -239,7 +239,7 @@ def test_no_byte_of_a_removed_record_is_left_on_disk(tmp_path: Path) -> None:
     world.send("police", Sighting("p", ANNA), Sighting("p2", BORIS), Sighting("p3", CHLOE))
     world.send("hospital", Sighting("h", ANNA), Sighting("h2", CHLOE))
     world.settle()
-    frame, layout = world.store.frames_after(0, 1)[0], world.pipeline._frames._held[1].layout
+    frame, layout = world.store.frames_after(0, 1)[0], world.pipeline._intake.frames._held[1].layout
 
     def pieces(record: int, columns: tuple[str, ...]) -> list[bytes]:
         return [frame.payload[layout.span(column, record)][:16] for column in columns]
@@ -543,6 +543,54 @@ def test_whatever_happens_a_restart_changes_nothing(data: st.DataObject) -> None
     for case_id in cases:
         case = world.store.case(case_id)
         assert (case.person_id == b"") == bool(case.closed_at)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["police", "hospital", "council"]), st.sampled_from("uvwxyz"), st.sampled_from(_HUMANS)
+        ),
+        min_size=2,
+        max_size=12,
+    ),
+    st.sampled_from([1, 3000]),
+)
+def test_records_that_enter_ahead_change_nothing(sent: list[tuple[str, str, Human]], together: int) -> None:
+    """One world gets and matches frame by frame; the other has all frames waiting, so that one enters memory while the
+    one before is matched."""
+
+    def known(world: World) -> dict[str, object]:
+        """Memory, but for what is drawn at random and for how many alerts said it."""
+        memory = world.memory()
+        del memory["sequence"]
+        frames = world.pipeline._intake.frames._held
+        return memory | {"frames": {frame_id: frame.numbers.tolist() for frame_id, frame in frames.items()}}
+
+    one_by_one, waiting = World(), World()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matcher.pipeline._GROUP_BYTES", together)
+        for agency, ref, human in sent:
+            one_by_one.send(agency, Sighting(ref, human))
+            one_by_one.settle()
+            waiting.send(agency, Sighting(ref, human))
+        assert known(waiting) == known(one_by_one)
+        if together == 1:
+            assert waiting.news() == one_by_one.news()
+        waiting.pipeline.rebuild()
+        assert known(waiting) == known(one_by_one)
+
+
+def test_what_enters_ahead_is_what_waits_and_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matcher.pipeline._GROUP_BYTES", 1)
+    world = World()
+    for sighting in (Sighting("a", ANNA), Sighting("b", BORIS), Sighting("a", BORIS), Sighting("c", CHLOE)):
+        world.send("police", sighting)
+    entered = []
+    while world.pipeline.match_next():
+        entered.append(world.pipeline._entered is not None)
+    # the second sight of "a" erases the first, which must wait until nothing is being matched
+    assert entered == [True, False, True, False]
 
 
 @settings(max_examples=40, deadline=None)

@@ -178,7 +178,7 @@ class World:
             "sequence": pipeline.alerting._sequence,
             "frames": {
                 frame_id: (frame.numbers.tolist(), frame.sealed.tolist(), frame.encapsulation)
-                for frame_id, frame in pipeline._frames._held.items()
+                for frame_id, frame in pipeline._intake.frames._held.items()
             },
         }
 

@@ -8,14 +8,15 @@ the links from itself. Memory a row: P x (W + 8) + 16 bytes, and 28 to 44 bytes 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.blocking.columns import reserved
 from matcher.blocking.kernels import place, unthread
 from matcher.blocking.names import NameTable
+from matcher.errors import AddressSpaceError
 from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
 
-_FIRST_CAPACITY = 1024
-_STEP = 1 << 16
-"""Rows that room is made for at once: some 60 MB."""
+_MOST_ROWS = 1 << 26
+"""Address space is taken for so many: 67 million, some 64 GB of memory were they there."""
 
 
 class BlockIndex:
@@ -28,7 +29,14 @@ class BlockIndex:
         self._blocks_by_token = NameTable()
         self._head = np.empty(0, np.int32)
         self._size = np.empty(0, np.int32)
-        self._rows = self._allocate(_FIRST_CAPACITY)
+        self._rows = Rows(
+            blocks=reserved((_MOST_ROWS, self._passes), np.int32),
+            following=reserved((_MOST_ROWS, self._passes), np.int32),
+            encodings=reserved((_MOST_ROWS, self._passes, self._words), np.uint32),
+            field_masks=reserved((_MOST_ROWS,), np.uint16),
+            records=reserved((_MOST_ROWS,), np.int64),
+            agencies=reserved((_MOST_ROWS,), np.int16),
+        )
         self.row_count = 0
         """Rows ever inserted."""
         self.over_cap = 0
@@ -41,7 +49,6 @@ class BlockIndex:
 
     def expect(self, rows: int) -> None:
         """Make room for so many rows at once, where it is known that they come."""
-        self._reserve(rows)
         self._reserve_blocks(rows - self.row_count)
 
     def insert(
@@ -55,7 +62,8 @@ class BlockIndex:
     ) -> range:
         """Insert rows, columns as in `TokenBatch`; `records` (R,) are numbers of their records. The rows' numbers."""
         first, last = self.row_count, self.row_count + len(records)
-        self._reserve(last)
+        if last > _MOST_ROWS:
+            raise AddressSpaceError(f"the index has room for {_MOST_ROWS} rows")
         rows = self._rows
         rows.encodings[first:last] = encodings.view("<u4")
         rows.field_masks[first:last] = field_masks
@@ -84,27 +92,6 @@ class BlockIndex:
     def largest_block(self) -> int:
         """Rows in the fullest block."""
         return int(self._size[: self._blocks_by_token.count].max(initial=0))
-
-    def _allocate(self, capacity: int) -> Rows:
-        return Rows(
-            blocks=np.empty((capacity, self._passes), np.int32),
-            following=np.empty((capacity, self._passes), np.int32),
-            encodings=np.empty((capacity, self._passes, self._words), np.uint32),
-            field_masks=np.empty(capacity, np.uint16),
-            records=np.empty(capacity, np.int64),
-            agencies=np.empty(capacity, np.int16),
-        )
-
-    def _reserve(self, needed: int) -> None:
-        """Make room, in steps: a large array grows where it lies, by new pages, so that growth neither copies it nor
-        holds it twice."""
-        capacity = len(self._rows.records)
-        if needed > capacity and not self.row_count:
-            self._rows = self._allocate(needed)
-        elif needed > capacity:
-            capacity = max(needed, min(2 * capacity, capacity + _STEP))
-            for column in self._rows:
-                column.resize((capacity, *column.shape[1:]), refcheck=False)
 
     def _reserve_blocks(self, more_rows: int) -> None:
         self._blocks_by_token.reserve(more_rows * self._passes)

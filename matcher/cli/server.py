@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -13,9 +14,16 @@ import click
 from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_to_stderr
 
 _SWITCH_SECONDS = 0.0005
+_MALLOC = {
+    "M_ARENA_MAX": (-8, 2),
+    "M_MMAP_THRESHOLD": (-3, 32 << 20),
+    "M_TRIM_THRESHOLD": (-1, 512 << 20),
+    "M_PERTURB": (-6, 0xA5),
+}
+"""Settings of glibc's `mallopt`, by number. Else each batch gives megabytes back to the kernel, which clears them for
+the next: a quarter of all work. The last has what is freed overwritten: copies of erased records would stay in it."""
 _LOOK_SECONDS = 1.0
 """A signal that comes while the main thread is about to wait does not wake it: so often it looks by itself."""
-_M_PERTURB, _FILL = -6, 0xA5
 
 
 @click.command(cls=Command)
@@ -23,14 +31,19 @@ _M_PERTURB, _FILL = -6, 0xA5
 def serve(config_path: Path) -> None:
     """Run the matcher until it is told to stop (SIGTERM or Ctrl-C); calls in hand are finished first."""
     from matcher.config import ServerConfig
-    from matcher.service.server import Server
+    from matcher.service.database import open_store
 
     faulthandler.enable(file=2)  # a crash shows where each thread was, and nothing that it held
     log_to_stderr()
+    _keep_memory()
     # between two compiled loops the matching thread asks for Python's lock: it shall not wait the usual 5 ms for it
     sys.setswitchinterval(_SWITCH_SECONDS)
-    _overwrite_what_is_freed()
-    server = Server(ServerConfig.load(config_path))
+    config = ServerConfig.load(config_path)
+    with ThreadPoolExecutor(1, "opening") as opening:
+        store = opening.submit(open_store, config)
+        from matcher.service.server import Server  # takes its time, in which the database is proved
+
+    server = Server(config, store.result())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -45,11 +58,11 @@ def serve(config_path: Path) -> None:
         server.stop()
 
 
-def _overwrite_what_is_freed() -> None:
-    """Have the C library, if it is glibc, overwrite memory that is freed: copies of records that are erased would stay
-    in it."""
+def _keep_memory() -> None:
+    """Have memory that is freed stay with the process, overwritten, where the C library can be told so."""
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(_M_PERTURB, _FILL)
+        for number, value in _MALLOC.values():
+            mallopt(number, value)
 
 
 @click.command(cls=Command)

@@ -57,7 +57,7 @@ def _name(text: str) -> str:
 
 
 def _batch(request: Any) -> Facts:
-    return {"records": len(request.batch.aliases) // ALIAS_BYTES, "bytes": request.ByteSize()}
+    return {"records": len(request.batch.aliases) // ALIAS_BYTES}
 
 
 def _append(request: Any) -> Facts:
@@ -65,7 +65,7 @@ def _append(request: Any) -> Facts:
 
 
 def _aliases(request: Any) -> Facts:
-    return {"records": len(request.aliases) // ALIAS_BYTES, "bytes": request.ByteSize()}
+    return {"records": len(request.aliases) // ALIAS_BYTES}
 
 
 def _consumer(request: Any) -> Facts:

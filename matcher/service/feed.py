@@ -86,7 +86,8 @@ class FeedServicer(FeedServiceServicer):
         for request in request_iterator:
             feed_id = checked_name(request.feed_id, "feed_id")
             batch = read_batch(request.batch, self._config.scheme, self._limits())
-            self._quotas.charge(agency, batch.record_count, request.ByteSize(), batch)
+            payload = pack_records(batch)
+            self._quotas.charge(agency, batch.record_count, len(payload), batch)
             self._matching.wait_for_room()
             next_offset = self._store.append(
                 agency,
@@ -94,7 +95,7 @@ class FeedServicer(FeedServiceServicer):
                 request.batch.first_offset,
                 batch.record_count,
                 batch.epoch,
-                pack_records(batch),
+                payload,
                 int(self._now()),
                 request.backfill,
             )
@@ -106,8 +107,9 @@ class FeedServicer(FeedServiceServicer):
     ) -> pb.SubmitRecordsResponse:
         """See the contract."""
         batch = read_batch(request.batch, self._config.scheme, self._limits())
-        self._quotas.charge(self._agency(context), batch.record_count, request.ByteSize(), batch)
-        self._submit(context, request, FrameKind.RECORDS, pack_records(batch))
+        payload = pack_records(batch)
+        self._quotas.charge(self._agency(context), batch.record_count, len(payload), batch)
+        self._submit(context, request, FrameKind.RECORDS, payload)
         return pb.SubmitRecordsResponse()
 
     def ReportContacts(
@@ -116,8 +118,9 @@ class FeedServicer(FeedServiceServicer):
         """See the contract."""
         aliases = read_aliases(request.aliases, self._limits())
         days = read_days(request.observed_days, len(aliases), self._limits())
-        self._quotas.charge(self._agency(context), len(aliases), request.ByteSize())
-        self._submit(context, request, FrameKind.CONTACTS, pack_aliases(FrameKind.CONTACTS, aliases, days))
+        payload = pack_aliases(FrameKind.CONTACTS, aliases, days)
+        self._quotas.charge(self._agency(context), len(aliases), len(payload))
+        self._submit(context, request, FrameKind.CONTACTS, payload)
         return pb.ReportContactsResponse()
 
     def RemoveRecords(
@@ -125,8 +128,9 @@ class FeedServicer(FeedServiceServicer):
     ) -> pb.RemoveRecordsResponse:
         """See the contract."""
         aliases = read_aliases(request.aliases, self._limits())
-        self._quotas.charge(self._agency(context), len(aliases), request.ByteSize())
-        self._submit(context, request, FrameKind.REMOVALS, pack_aliases(FrameKind.REMOVALS, aliases))
+        payload = pack_aliases(FrameKind.REMOVALS, aliases)
+        self._quotas.charge(self._agency(context), len(aliases), len(payload))
+        self._submit(context, request, FrameKind.REMOVALS, payload)
         return pb.RemoveRecordsResponse()
 
     def WatchRemovals(

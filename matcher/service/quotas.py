@@ -44,7 +44,7 @@ class Quotas:
     def charge(self, agency: str, records: int, octets: int, batch: TokenBatch | None = None) -> None:
         """Count what a call sends; `QuotaExceededError` if it is too much, and then none of it is counted.
 
-        `octets`: the message's size. `batch`: its token records, if it has any.
+        `octets`: what of it is stored. `batch`: its token records, if it has any.
         """
         config = self._config
         with self._lock:
@@ -59,15 +59,16 @@ class Quotas:
             day.octets += octets
 
     def _charge_blocks(self, day: _Day, batch: TokenBatch) -> None:
-        words = batch.block_tokens.view("<u8").reshape(-1, 2)
-        buckets = (words[words.any(axis=1)] % _BUCKETS).astype(np.int64).T  # a token is the output of a PRF already
-        sent = [np.unique(at, return_counts=True) for at in buckets]
-        for rows, (at, counts) in zip(day.rows, sent, strict=True):
-            rows[at] += counts.astype(np.uint32)
-        counts = np.minimum(day.rows[0, buckets[0]], day.rows[1, buckets[1]])
+        first, second = batch.block_tokens.view("<u8").reshape(-1, 2).T
+        present = first | second != 0
+        # a token is the output of a PRF already
+        buckets = [(words[present] & np.uint64(_BUCKETS - 1)).astype(np.int64) for words in (first, second)]
+        for rows, at in zip(day.rows, buckets, strict=True):
+            np.add.at(rows, at, np.uint32(1))
+        counts = np.minimum(*(rows[at] for rows, at in zip(day.rows, buckets, strict=True)))
         if counts.max(initial=0) > (limit := self._config.block_rows_per_day):
-            for rows, (at, counts) in zip(day.rows, sent, strict=True):
-                rows[at] -= counts.astype(np.uint32)
+            for rows, at in zip(day.rows, buckets, strict=True):
+                np.subtract.at(rows, at, np.uint32(1))
             raise QuotaExceededError("block_rows_per_day", limit, "too many rows of one block in one day")
 
     def _today(self, agency: str) -> _Day:

@@ -50,11 +50,13 @@ _PING_MS, _PING_PATIENCE_MS, _LEAST_PING_MS = 60_000, 20_000, 10_000
 
 
 class Server:
-    """The matcher. `address` is where it listens, with the port it was given."""
+    """The matcher. `address` is where it listens, with the port it was given; `store` is closed with it."""
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, store: SqliteStore) -> None:
         self.metrics = Metrics()
+        self._store = store
         with ExitStack() as undo:
+            undo.callback(store.close)
             if config.metrics:
                 undo.callback(self.metrics.listen(config.metrics))
             self._auditor = Auditor(config)
@@ -64,36 +66,29 @@ class Server:
 
     def _open(self, config: ServerConfig) -> None:
         model = MatchModel.load(config.model, config.scheme) if config.model else MatchModel.shipped(config.scheme)
-        if (key := config.read_database_key()) is None:
-            log.warning("the database is not encrypted: no database_key is configured")
-        self._store = SqliteStore(config.database, key)
-        try:
-            self._store.bind("scheme", config.scheme.digest.hex())
-            # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start
-            scoring = (model.digest, config.expected_population, config.possible_probability)
-            self._store.bind("scoring", " ".join(map(str, scoring)))
-            making = partial(
-                Pipeline,
-                self._store,
-                scorer_of(config, model),
-                settings_of(config),
-                about_to_commit=self._auditor.combining,
-            )
-            self._deny_list = DenyList(config.deny_list)
-            self._certificate = ServerCertificate(config.tls)
-            directory = Directory(config, self._deny_list)
-            self._guard = Guard(directory, config.streams_per_caller, self.metrics, self._auditor)
-            self._ending = Event()
-            self._doorkeeper = Thread(target=self._keep_doors, name="doorkeeper", daemon=True)
-            self._health = health.HealthServicer()
-            self.matching = Matching(self._store, making, self._report)
-            self._calls = ThreadPoolExecutor(_THREADS, "call")
-            self._server = self._build(config, directory)
-            self.address = self._listen(config)
-            self._auditor.started(model.digest, self._store.committed_through)
-        except BaseException:
-            self._store.close()
-            raise
+        self._store.bind("scheme", config.scheme.digest.hex())
+        # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start
+        scoring = (model.digest, config.expected_population, config.possible_probability)
+        self._store.bind("scoring", " ".join(map(str, scoring)))
+        making = partial(
+            Pipeline,
+            self._store,
+            scorer_of(config, model),
+            settings_of(config),
+            about_to_commit=self._auditor.combining,
+        )
+        self._deny_list = DenyList(config.deny_list)
+        self._certificate = ServerCertificate(config.tls)
+        directory = Directory(config, self._deny_list)
+        self._guard = Guard(directory, config.streams_per_caller, self.metrics, self._auditor)
+        self._ending = Event()
+        self._doorkeeper = Thread(target=self._keep_doors, name="doorkeeper", daemon=True)
+        self._health = health.HealthServicer()
+        self.matching = Matching(self._store, making, self._report)
+        self._calls = ThreadPoolExecutor(_THREADS, "call")
+        self._server = self._build(config, directory)
+        self.address = self._listen(config)
+        self._auditor.started(model.digest, self._store.committed_through)
 
     def start(self) -> None:
         """Serve, and make memory from the database: until that is done, feeds are served, and all that asks memory

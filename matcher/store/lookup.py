@@ -2,7 +2,7 @@
 
 Indices of the database would say the same, but records and persons come in no order: each entry would touch another
 page, and at a million records pages of indices are most of what a commit writes. So this is made of the tables when
-first needed, and kept up to date. Cost: 24 bytes a link, 16 an alert's member, 24 an alert; a look-up reads a column.
+first needed, and kept up to date. Cost: 32 bytes a link, 16 an alert's member, 24 an alert; a look-up reads a column.
 """
 
 import json
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.model import Alert, Links
+from matcher.store.packed import link_rows
 from matcher.store.queries import QUERIES as SQL
 
-_LINK = np.dtype([("id", np.int64), ("left", np.int64), ("right", np.int64)])
+_LINK = np.dtype([("row", np.int64), ("place", np.int64), ("left", np.int64), ("right", np.int64)])
 _MEMBER = np.dtype([("sequence", np.int64), ("record", np.int64)])
 _PERSON = np.dtype([("sequence", np.int64), ("person", np.int64), ("survivor", np.int64)])
 _FIRST_CAPACITY = 1024
@@ -49,18 +50,18 @@ class Lookup:
     """See the module. A row that is taken out is not found again."""
 
     def __init__(self, reader: apsw.Connection) -> None:
-        self._links = _Table(reader.execute(SQL["link_rows"]).fetchall(), _LINK)
+        self._links = _Table([], _LINK)
+        for row, pairs in link_rows(reader):
+            self._links.add(_places(row, pairs["left"], pairs["right"]))
         persons, members = [], []
         for sequence, person_id, survivor, listed in reader.execute(SQL["alert_rows"]):
             persons.append((sequence, _hashed(person_id), _hashed(survivor)))
             members += [(sequence, record) for record, _, _ in json.loads(listed)]
         self._persons, self._members = _Table(persons, _PERSON), _Table(members, _MEMBER)
 
-    def add_links(self, first_id: int, links: Links) -> None:
-        """Links stored under ids from `first_id`."""
-        rows = np.empty(len(links), _LINK)
-        rows["id"], rows["left"], rows["right"] = np.arange(first_id, first_id + len(links)), links.left, links.right
-        self._links.add(rows)
+    def add_links(self, row: int, links: Links) -> None:
+        """Links just stored, in one row."""
+        self._links.add(_places(row, links.left, links.right))
 
     def add_alerts(self, alerts: Sequence[Alert]) -> None:
         """Alerts just stored."""
@@ -69,12 +70,13 @@ class Lookup:
         self._persons.add(np.array(persons, _PERSON))
         self._members.add(np.array(members, _MEMBER))
 
-    def take_links(self, records: Collection[int]) -> list[int]:
-        """Ids of all links of some records; they are taken out."""
+    def take_links(self, records: Collection[int]) -> dict[int, Numbers]:
+        """Places by row of all links of some records; they are taken out."""
         rows, wanted = self._links.rows, np.fromiter(records, np.int64)
         found = np.isin(rows["left"], wanted) | np.isin(rows["right"], wanted)
         rows["left"][found] = rows["right"][found] = _NOBODY
-        return list(rows["id"][found].tolist())
+        taken = rows[found]
+        return {int(row): taken["place"][taken["row"] == row] for row in np.unique(taken["row"])}
 
     def take_memberships(self, records: Collection[int]) -> list[tuple[int, int]]:
         """Sequence and record of every alert that has one of some records as a member; they are taken out."""
@@ -102,6 +104,14 @@ class Lookup:
         persons["person"][found] = persons["survivor"][found] = _NOBODY
         persons["survivor"][np.isin(persons["sequence"], np.fromiter(ended, np.int64))] = _NOBODY
         members["record"][np.isin(members["sequence"], wanted)] = _NOBODY
+
+
+def _places(row: int, left: Numbers, right: Numbers) -> NDArray[np.void]:
+    """Where the links of a row stand; those that were dropped are of nobody."""
+    places = np.empty(len(left), _LINK)
+    places["row"], places["place"] = row, np.arange(len(left))
+    places["left"], places["right"] = (np.where(right > 0, records, _NOBODY) for records in (left, right))
+    return places
 
 
 def _hashed(person_id: bytes) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import apsw
 
 from matcher.errors import StoreError
+from matcher.store.packed import PackLinks
 
 _FOLDER = Path(__file__).with_name("migrations")
 
@@ -30,6 +31,7 @@ def migrate(connection: apsw.Connection) -> None:
         raise StoreError(
             f"the database has schema version {version} and this matcher knows {len(scripts)}: start the newer matcher"
         )
+    connection.create_aggregate_function("pack_links", PackLinks, 3)
     for script in scripts[version:]:
         for _ in connection.execute(script):
             pass

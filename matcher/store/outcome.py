@@ -1,12 +1,11 @@
 """Writes what matching changed into SQLite. The caller holds the transaction and has checked the outcome."""
 
-from collections.abc import Iterable
-
 import apsw
 import numpy as np
 
-from matcher.model import AlertKind, Links, MatchOutcome, Patch
+from matcher.model import AlertKind, MatchOutcome, Patch
 from matcher.store.lookup import Lookup
+from matcher.store.packed import add_links, drop_links
 from matcher.store.queries import QUERIES as SQL
 from matcher.store.rows import leave_alerts, write_alerts, write_closure
 
@@ -30,9 +29,9 @@ def write_outcome(writer: apsw.Connection, lookup: Lookup | None, outcome: Match
     writer.executemany(SQL["drop_numbers"], emptied)
     if lookup:
         _unlink(writer, lookup, outcome.unlinked)
-    writer.executemany(SQL["add_link"], _pairs(outcome.links))
+    row = add_links(writer, outcome.links)
     if lookup:
-        lookup.add_links(writer.last_insert_rowid() - len(outcome.links) + 1, outcome.links)
+        lookup.add_links(row, outcome.links)
     writer.executemany(
         SQL["set_answer"],
         ((int(a.left), int(a.right), int(a.resolution), a.reviewer, int(a.expires_at)) for a in outcome.answers),
@@ -67,13 +66,9 @@ def _patch(writer: apsw.Connection, patches: list[Patch]) -> None:
                 blob.write(data)
 
 
-def _pairs(links: Links) -> Iterable[tuple[int, int, float]]:
-    return zip(links.left.tolist(), links.right.tolist(), links.weight.tolist(), strict=True)
-
-
 def _unlink(writer: apsw.Connection, lookup: Lookup, records: list[int]) -> None:
     if records:
-        writer.executemany(SQL["drop_link"], [(link_id,) for link_id in lookup.take_links(records)])
+        drop_links(writer, lookup.take_links(records))
 
 
 def _forget(writer: apsw.Connection, lookup: Lookup, records: list[int]) -> None:

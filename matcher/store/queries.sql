@@ -76,17 +76,14 @@ ON CONFLICT DO UPDATE SET numbers = excluded.numbers;
 SELECT frame_id, agency, kind, epoch, payload, committed_at, backfill, numbers
 FROM frame JOIN numbering USING (frame_id) WHERE frame_id > ? ORDER BY frame_id LIMIT 1;
 
--- name: add_link
-INSERT INTO link ("left", "right", weight) VALUES (?, ?, ?);
+-- name: add_links
+INSERT INTO links (pairs) VALUES (?);
 
--- name: drop_link
-DELETE FROM link WHERE id = ?;
+-- name: drop_links
+DELETE FROM links WHERE id = ?;
 
 -- name: links
-SELECT "left", "right", weight FROM link ORDER BY id;
-
--- name: link_rows
-SELECT id, "left", "right" FROM link;
+SELECT id, pairs FROM links ORDER BY id;
 
 -- name: set_answer
 INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE

@@ -6,10 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 import apsw
-import numpy as np
 
 from matcher.errors import NotFoundError
-from matcher.model import Alert, AlertKind, AlertMember, Case, Closure, ConfidenceBand, Frame, FrameKind, Links
+from matcher.model import Alert, AlertKind, AlertMember, Case, Closure, ConfidenceBand, Frame, FrameKind
 from matcher.store.base import Tellings
 from matcher.store.checks import state_of
 from matcher.store.lookup import Lookup
@@ -17,7 +16,6 @@ from matcher.store.queries import QUERIES as SQL
 
 MOST = 2**63 - 1
 """The largest integer SQLite stores."""
-_LINK = np.dtype([("left", np.int64), ("right", np.int64), ("weight", np.float32)])
 _KINDS = {int(kind): kind for kind in AlertKind}
 _BANDS = {int(band): band for band in ConfidenceBand}
 _MEMBERS = 5
@@ -108,16 +106,6 @@ def read_case(reader: apsw.Connection, case_id: bytes) -> Case:
     awaiting = tuple(agency for (agency,) in agencies)
     state = state_of(person_id, decisions, bool(awaiting), closed_at)
     return Case(case_id, state, person_id, decisions, awaiting, opened_at, closed_at, reviewed_day, bool(escalated))
-
-
-def read_links(reader: apsw.Connection) -> Links:
-    """All links by left and right; of several of one pair the last."""
-    table = np.fromiter(reader.execute(SQL["links"]), _LINK)
-    table = table[np.lexsort((table["right"], table["left"]))]  # which keeps the order of those of one pair
-    left, right = np.ascontiguousarray(table["left"]), np.ascontiguousarray(table["right"])
-    last = np.ones(len(table), np.bool_)
-    last[:-1] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
-    return Links(left[last], right[last], table["weight"][last])
 
 
 def read_alerts(reader: apsw.Connection, sequence: int, limit: int, parked_by: str | None = None) -> list[Alert]:

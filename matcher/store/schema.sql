@@ -52,12 +52,10 @@ CREATE TABLE numbering (
     numbers BLOB NOT NULL
 ) STRICT;
 
--- Without any index: `lookup.py` says why. Of several links of one pair the last counts.
-CREATE TABLE link (
+-- `pairs`: links found together, as in `packed.py`; of several of one pair the last counts.
+CREATE TABLE links (
     id INTEGER PRIMARY KEY,
-    "left" INTEGER NOT NULL,
-    "right" INTEGER NOT NULL CHECK ("left" < "right"),
-    weight REAL NOT NULL
+    pairs BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE answer (

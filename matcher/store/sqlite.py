@@ -35,14 +35,17 @@ from matcher.store.checks import check_outcome
 from matcher.store.connection import cut_log, lock, make_private, open_reader, open_writer, prepare, translated
 from matcher.store.lookup import Lookup
 from matcher.store.outcome import needs_lookup, write_outcome
+from matcher.store.packed import read_links
 from matcher.store.queries import QUERIES as SQL
-from matcher.store.rows import frame_of, read_alerts, read_links, set_parked, tellings_of
+from matcher.store.rows import frame_of, read_alerts, set_parked, tellings_of
 from matcher.store.sqlite_cases import SqliteCases
 from matcher.store.sums import prove, write_sum
 from matcher.store.tally import Tally
 
 _log = logging.getLogger(__name__)
 _TELLINGS = 10_000  # a read in hand holds up the others
+_FRESH = 16
+"""Frames kept so: more than wait for matching before feeds are slowed down."""
 
 
 class SqliteStore(SqliteCases):
@@ -58,6 +61,8 @@ class SqliteStore(SqliteCases):
         self._erased_in_log = True  # of a run that was killed, perhaps
         self._erased_in_caches = False
         self._lookup: Lookup | None = None
+        self._fresh: dict[int, Frame] = {}
+        """Frames just appended, by number, so that matching need not read them back. None stays behind its turn."""
         with ExitStack() as undo:
             undo.callback(os.close, self._descriptor)
             proved = prove(path)
@@ -96,6 +101,7 @@ class SqliteStore(SqliteCases):
     def close(self) -> None:
         """See `Store`."""
         with self._write_lock, self._read_lock, translated():
+            self._fresh.clear()
             descriptor, self._descriptor = self._descriptor, -1
             if descriptor < 0:
                 return
@@ -130,8 +136,11 @@ class SqliteStore(SqliteCases):
             if first_offset > expected:
                 raise OffsetGapError(expected)
             writer.execute(SQL["append_frame"], (agency, FrameKind.RECORDS, epoch, now, payload, int(backfill)))
+            frame_id = writer.last_insert_rowid()
             writer.execute(SQL["set_next_offset"], (agency, feed_id, expected + count))
             writer.execute(SQL["agency_sent"], (agency, now))
+        if len(self._fresh) < _FRESH:
+            self._fresh[frame_id] = Frame(frame_id, agency, FrameKind.RECORDS, epoch, payload, now, backfill)
         return int(expected + count)
 
     def submit(
@@ -172,6 +181,9 @@ class SqliteStore(SqliteCases):
 
     def frames_after(self, frame_id: int, limit: int) -> list[Frame]:
         """See `Store`."""
+        self._drop_fresh(frame_id)
+        if limit == 1 and (fresh := self._fresh.pop(frame_id + 1, None)):
+            return [fresh]
         return [frame_of(row) for row in self._rows("frames_after", frame_id, max(limit, 0))]
 
     def commit_matching(self, outcome: MatchOutcome) -> None:
@@ -191,6 +203,11 @@ class SqliteStore(SqliteCases):
             )
             write_outcome(writer, lookup, outcome)
         self._lookup = lookup
+        self._drop_fresh(outcome.matched_through)
+
+    def _drop_fresh(self, through: int) -> None:
+        for number in [number for number in list(self._fresh) if number <= through]:
+            self._fresh.pop(number, None)
 
     def matched_frames(self) -> Iterator[MatchedFrame]:
         """See `Store`. Frames are read one at a time, so that others can read in between."""

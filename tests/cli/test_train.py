@@ -19,6 +19,7 @@ from matcher.pipeline import Pipeline
 from matcher.pki import init_pki
 from matcher.scoring.calibration import Calibration
 from matcher.scoring.model import MatchModel
+from matcher.service.database import open_store
 from matcher.service.server import Server, scorer_of, settings_of
 from matcher.store.connection import connect
 from matcher.store.sqlite import SqliteStore
@@ -148,7 +149,7 @@ def test_a_new_database_takes_the_model_and_the_old_one_does_not(site: Path, con
     done(*train(site, config))
     trained = write_config(config.parent, model="trained.json", database="new.db")
     init_pki(trained, config.parent / "pki")
-    server = Server(trained)
+    server = Server(trained, open_store(trained))
     server.start()
     server.stop(0)
     store = SqliteStore(config.with_name("matcher.db"), DATABASE_KEY)
@@ -156,7 +157,7 @@ def test_a_new_database_takes_the_model_and_the_old_one_does_not(site: Path, con
     store.bind("scoring", f"{MatchModel.shipped(SCHEME).digest} {old.expected_population} {old.possible_probability}")
     store.close()
     with pytest.raises(StoreError, match="another scoring"):
-        Server(old)
+        Server(old, open_store(old))
 
 
 def test_train_refuses_while_a_matcher_runs(site: Path, config: Path) -> None:

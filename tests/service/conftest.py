@@ -16,6 +16,7 @@ from matcher.audit.entry import generate_audit_key
 from matcher.config import ServerConfig, TlsFiles
 from matcher.pki import init_pki
 from matcher.rpc import open_channel
+from matcher.service.database import open_store
 from matcher.service.server import Server
 from matcher.v1.alert_service_pb2_grpc import AlertServiceStub
 from matcher.v1.case_service_pb2_grpc import CaseServiceStub
@@ -80,7 +81,7 @@ class Matcher:
 
     def start(self) -> None:
         """Start serving."""
-        self.server = Server(self.config)
+        self.server = Server(self.config, open_store(self.config))
         self.server.start()
         self.server.complete()
 

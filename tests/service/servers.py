@@ -28,6 +28,7 @@ from matcher.model import Alert, TokenBatch
 from matcher.pki import init_pki
 from matcher.rpc import MAX_MESSAGE_BYTES, open_channel
 from matcher.scheme import UK_PERSON_V1
+from matcher.service.database import open_store
 from matcher.service.server import Server
 from matcher.v1.alert_service_pb2_grpc import AlertServiceStub
 from matcher.v1.feed_service_pb2_grpc import FeedServiceStub
@@ -120,7 +121,7 @@ class Deployed:
         self.config = write_config(folder, **options)
         init_pki(replace_agencies(self.config), folder / "pki")
         self._channels: dict[str, grpc.Channel] = {}
-        self.server = Server(self.config)
+        self.server = Server(self.config, open_store(self.config))
 
     def __enter__(self) -> Self:
         self.server.start()
@@ -142,7 +143,7 @@ class Deployed:
         self.server.stop(1.0)
         while_down()
         self.config = replace(self.config, listen=address)
-        self.server = Server(self.config)
+        self.server = Server(self.config, open_store(self.config))
         self.server.start()
         self.server.complete()
 

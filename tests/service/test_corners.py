@@ -17,6 +17,8 @@ from benchmarks.traces import Traces
 from matcher.agency.client import FeedClient
 from matcher.cli import main
 from matcher.config import ServerConfig
+from matcher.service.database import open_store
+from matcher.service.server import Server
 from matcher.v1 import case_service_pb2 as case_pb
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.case_service_pb2_grpc import CaseServiceStub
@@ -123,7 +125,7 @@ def test_what_stands_where_in_the_database(life: Deployed) -> None:
     try:
         path = life.config.database
         parts = by_table(path)
-        assert {"frame", "alert", "notice", "request", "link", "numbering"} <= set(parts)
+        assert {"frame", "alert", "notice", "request", "links", "numbering"} <= set(parts)
         unmatched, matched = secrets_of(ALONE), secrets_of(MATCHED)
         unmatched["sealed"], matched["sealed"] = SEALED["police"][1:4], SEALED["police"][:1]
         for kind in unmatched:
@@ -144,7 +146,7 @@ def test_what_stands_where_in_the_database(life: Deployed) -> None:
             for kept in (*unmatched.values(), *matched.values(), keys(), values([*MATCHED, *ALONE])):
                 assert Traces(kept).found(file.read_bytes()) == set(), file.name
     finally:
-        life.server = type(life.server)(life.config)
+        life.server = Server(life.config, open_store(life.config))
         life.server.start()
 
 
@@ -167,7 +169,7 @@ def test_a_stolen_database_holds_no_token_without_its_key(life: Deployed) -> Non
             assert found == [all_of_them, all_of_them, all_of_them, set()], kind
         assert not any(Traces(DATABASE_KEYS).found(disk) for disk in stolen)
     finally:
-        life.server = type(life.server)(life.config)
+        life.server = Server(life.config, open_store(life.config))
         life.server.start()
 
 

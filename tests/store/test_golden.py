@@ -119,3 +119,21 @@ def test_many_alerts_keep_their_members_and_lose_their_secrets(path: Path) -> No
     store.commit_matching(MatchOutcome(0, gone=[150]))
     assert [len(alert.members) for alert in store.alerts_after(149, 3)] == [1, 2, 0]
     store.close()
+
+
+def test_many_links_are_packed_and_of_one_pair_the_last_still_counts(path: Path) -> None:
+    old = apsw.Connection(str(path))
+    for script in migrations()[:5]:
+        old.execute(script).fetchall()
+    old.pragma("user_version", 5)
+    old.pragma("application_id", APPLICATION_ID)
+    with old:
+        rows = ((n % 20_000, n % 20_000 + 1, float(n)) for n in range(25_000))
+        old.executemany('INSERT INTO link ("left", "right", weight) VALUES (?, ?, ?)', rows)
+    old.close()
+    store = SqliteStore(path)
+    found = store.links()
+    assert found.left.tolist() == list(range(20_000))
+    assert found.right.tolist() == list(range(1, 20_001))
+    assert found.weight.tolist() == [*range(20_000, 25_000), *range(5_000, 20_000)]
+    store.close()

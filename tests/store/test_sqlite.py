@@ -119,6 +119,17 @@ def test_a_full_disk_rolls_an_outcome_back_whole(path: Path) -> None:
     store.close()
 
 
+def test_dropped_links_are_overwritten_and_a_row_goes_with_its_last(path: Path) -> None:
+    store = SqliteStore(path)
+    store.commit_matching(MatchOutcome(0, links=links((0, 1, 1.0), (2, 3, 1.0), (3, 4, 1.0))))
+    store.commit_matching(MatchOutcome(0, links=links((5, 6, 1.0))))
+    for gone, left in (([3], [[True, False, False], [True]]), ([1], [[True]]), ([5], [])):
+        store.commit_matching(MatchOutcome(0, gone=gone))
+        rows = [packed for (packed,) in store._reader.execute("SELECT pairs FROM links ORDER BY id")]
+        assert [[row[at : at + 20] != bytes(20) for at in range(0, len(row), 20)] for row in rows] == left
+    store.close()
+
+
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
