@@ -6,6 +6,7 @@ The matcher runs as the example unit runs it (`deploy/matcher.service`).
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from mmap import PAGESIZE
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,22 @@ _IDLE_SECONDS, _TRIES = 1.0, 3
 _FEW = 8
 """Pieces that may be left: numpy keeps the last small arrays it freed."""
 _STRIDE, _OVERLAP = 1 << 18, 64
+_ENTRY_BYTES = 8
+"""Of `/proc/PID/pagemap`, a page."""
 
 
 def memory(process: int) -> Iterator[bytes]:
     """All that a process may have written to and nobody else sees, in parts that overlap."""
-    with Path(f"/proc/{process}/mem").open("rb", buffering=0) as held:
-        for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+    folder = Path(f"/proc/{process}")
+    with (folder / "mem").open("rb", buffering=0) as held, (folder / "pagemap").open("rb", buffering=0) as pages:
+        for line in (folder / "maps").read_text().splitlines():
             span, flags = line.split()[:2]
             first, last = (int(place, 16) for place in span.split("-"))
             for start in range(first, last, _STRIDE) if flags.startswith("rw") and flags.endswith("p") else ():
+                pages.seek(start // PAGESIZE * _ENTRY_BYTES)
+                entries = np.frombuffer(pages.read(_STRIDE // PAGESIZE * _ENTRY_BYTES), "<u8")
+                if not (entries >> 62).any():  # neither there nor swapped out: address space that is reserved
+                    continue
                 try:
                     held.seek(start)
                     part_of_it = held.read(min(_STRIDE + _OVERLAP, last - start))
