@@ -1,6 +1,6 @@
 """Erasure reaches the memory of a matcher that serves: what was removed or replaced stands nowhere in it any more.
 
-The matcher runs as the example unit runs it (`deploy/matcher.service`).
+The matcher runs with the setting that the example unit offers (`deploy/matcher.service`).
 """
 
 import time
@@ -66,8 +66,8 @@ def found(process: int, *sought: dict[str, np.ndarray]) -> list[dict[str, int]]:
 def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """A running matcher of two agencies."""
     for line in _UNIT.read_text().splitlines():
-        if line.startswith("Environment=GLIBC_TUNABLES"):
-            monkeypatch.setenv(*line.removeprefix("Environment=").split("=", 1))
+        if line.startswith("#Environment=GLIBC_TUNABLES"):
+            monkeypatch.setenv(*line.removeprefix("#Environment=").split("=", 1))
     with Deployment(tmp_path, agencies=AGENCIES[:2]) as deployment:
         deployment.set_up()
         deployment.start()
