@@ -27,8 +27,8 @@ class BlockIndex:
         self._words = scheme.encoding_bytes // 4
         self._cap = cap
         self._blocks_by_token = NameTable()
-        self._head = np.empty(0, np.int32)
-        self._size = np.empty(0, np.int32)
+        self._fronts = np.zeros((0, 2), np.int32)
+        """See `matcher.blocking.kernels.place`."""
         self._rows = Rows(
             blocks=reserved((_MOST_ROWS, self._passes), np.int32),
             following=reserved((_MOST_ROWS, self._passes), np.int32),
@@ -74,7 +74,7 @@ class BlockIndex:
         tokens = np.ascontiguousarray(block_tokens).reshape(-1, self._passes, TOKEN_BYTES).view("<u8")
         names.count, refused = place(
             first, tokens, pass_masks, names.slots, names.keys, names.count,
-            rows.blocks, self._head, self._size, rows.following, self._cap,
+            rows.blocks, self._fronts, rows.following, self._cap,
         )  # fmt: skip
         self.over_cap += refused
         self.row_count = last
@@ -84,19 +84,19 @@ class BlockIndex:
         """Remove rows for good: their encodings are overwritten, and the tokens of blocks left empty."""
         columns = self._rows
         for row in rows:
-            unthread(row, columns.blocks, self._head, self._size, columns.following, self._blocks_by_token.keys)
+            unthread(row, columns.blocks, self._fronts, columns.following, self._blocks_by_token.keys)
             columns.encodings[row] = 0
             columns.field_masks[row] = 0
             columns.records[row] = -1
 
     def largest_block(self) -> int:
         """Rows in the fullest block."""
-        return int(self._size[: self._blocks_by_token.count].max(initial=0))
+        return int(self._fronts[: self._blocks_by_token.count, 1].max(initial=0))
 
     def _reserve_blocks(self, more_rows: int) -> None:
         self._blocks_by_token.reserve(more_rows * self._passes)
         capacity = len(self._blocks_by_token.keys)
-        if capacity > len(self._head):
-            more = capacity - len(self._head)
-            self._head = np.concatenate([self._head, np.full(more, -1, np.int32)])
-            self._size = np.concatenate([self._size, np.zeros(more, np.int32)])
+        if capacity > len(self._fronts):
+            fronts = np.zeros((capacity, 2), np.int32)
+            fronts[: len(self._fronts)] = self._fronts
+            self._fronts = fronts

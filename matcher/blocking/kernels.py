@@ -18,11 +18,11 @@ def _number_of(
     mask = np.uint64(len(slots) - 1)
     at = high & mask
     while True:
-        number = int(slots[at])
+        number = int(slots[at]) - 1
         if number < 0:
             if add:
                 number = count
-                slots[at] = count
+                slots[at] = count + 1
                 keys[count, 0], keys[count, 1] = high, low
             return number
         if keys[number, 0] == high and keys[number, 1] == low:
@@ -41,9 +41,9 @@ def intern(
 ) -> int:
     """Numbers of `wanted` (n, 2) names into `found` (n,); the count of names after it.
 
-    `slots` is an open-addressed table of a power of two entries holding numbers into `keys` (capacity, 2), -1 if free;
-    it must have room. Names not there get the next number if `add`, else -1. Names are outputs of a PRF already, so
-    their own bits are the hash.
+    `slots` is an open-addressed table of a power of two entries holding 1 + numbers into `keys` (capacity, 2), 0 if
+    free; it must have room. Names not there get the next number if `add`, else -1. Names are outputs of a PRF already,
+    so their own bits are the hash.
     """
     for i in range(len(wanted)):
         found[i] = _number_of(slots, keys, count, wanted[i, 0], wanted[i, 1], add)
@@ -59,9 +59,9 @@ def rehash(slots: NDArray[np.int32], keys: NDArray[np.uint64], count: int) -> No
         if keys[number, 0] == 0 and keys[number, 1] == 0:
             continue
         at = keys[number, 0] & mask
-        while slots[at] != _NONE:
+        while slots[at] != 0:
             at = (at + np.uint64(1)) & mask
-        slots[at] = number
+        slots[at] = number + 1
 
 
 @njit(cache=True, nogil=True)
@@ -73,20 +73,20 @@ def place(
     keys: NDArray[np.uint64],
     count: int,
     blocks: NDArray[np.int32],
-    head: NDArray[np.int32],
-    size: NDArray[np.int32],
+    fronts: NDArray[np.int32],
     following: NDArray[np.int32],
     cap: int,
 ) -> tuple[int, int]:
     """Put new rows, `first` and on, at the head of the blocks that their `tokens` (n, P, 2) name; the count of names
-    after it, and how many places a full block refused. `slots`, `keys` and `count` as of `intern`.
+    after it, and how many places a full block refused. `slots`, `keys` and `count` as of `intern`; `fronts`
+    (capacity, 2): 1 + the row at each block's head, 0 if there is none, and how many rows it has.
 
     A pass that `pass_masks` (n,) lacks, and a place refused, gets block -1 in `blocks`: the row is not compared through
     that pass.
     """
     refused = 0
     for i in range(len(tokens)):
-        if i % _TOGETHER == 0 and _touch(tokens[i : i + _TOGETHER], slots, keys, head, size) == _NEVER:
+        if i % _TOGETHER == 0 and _touch(tokens[i : i + _TOGETHER], slots, keys, fronts) == _NEVER:
             return count, refused
         row = first + i
         for p in range(blocks.shape[1]):
@@ -95,13 +95,13 @@ def place(
                 continue
             block = _number_of(slots, keys, count, tokens[i, p, 0], _of_pass(tokens[i, p, 1], p), True)
             count += block == count
-            if size[block] >= cap:
+            if fronts[block, 1] >= cap:
                 refused += 1
                 continue
             blocks[row, p] = block
-            following[row, p] = head[block]
-            head[block] = row
-            size[block] += 1
+            following[row, p] = fronts[block, 0] - 1
+            fronts[block, 0] = row + 1
+            fronts[block, 1] += 1
     return count, refused
 
 
@@ -117,8 +117,7 @@ def _touch(
     tokens: NDArray[np.uint64],
     slots: NDArray[np.int32],
     keys: NDArray[np.uint64],
-    head: NDArray[np.int32],
-    size: NDArray[np.int32],
+    fronts: NDArray[np.int32],
 ) -> int:
     """Fetch from memory what the blocks of some rows are about to read. They lie all over it, and fetched together they
     wait together. Never `_NEVER`, but that the compiler must not know."""
@@ -126,9 +125,9 @@ def _touch(
     mask = np.uint64(len(slots) - 1)
     for i in range(tokens.shape[0]):
         for p in range(tokens.shape[1]):
-            number = slots[tokens[i, p, 0] & mask]
+            number = slots[tokens[i, p, 0] & mask] - 1
             if number >= 0:
-                read += int(keys[number, 0] & np.uint64(1)) + (head[number] & 1) + (size[number] & 1)
+                read += int(keys[number, 0] & np.uint64(1)) + (fronts[number, 0] & 1)
     return read
 
 
@@ -136,8 +135,7 @@ def _touch(
 def unthread(
     row: int,
     blocks: NDArray[np.int32],
-    head: NDArray[np.int32],
-    size: NDArray[np.int32],
+    fronts: NDArray[np.int32],
     following: NDArray[np.int32],
     keys: NDArray[np.uint64],
 ) -> None:
@@ -146,14 +144,14 @@ def unthread(
         block = blocks[row, p]
         if block < 0:
             continue
-        if head[block] == row:
-            head[block] = following[row, p]
+        if fronts[block, 0] == row + 1:
+            fronts[block, 0] = following[row, p] + 1
         else:
-            at = head[block]
+            at = fronts[block, 0] - 1
             while following[at, p] != row:
                 at = following[at, p]
             following[at, p] = following[row, p]
-        size[block] -= 1
-        if size[block] == 0:
+        fronts[block, 1] -= 1
+        if fronts[block, 1] == 0:
             keys[block] = 0
         blocks[row, p] = _NONE

@@ -14,7 +14,7 @@ class NameTable:
     def __init__(self) -> None:
         self.keys: NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, 2), np.uint64)
         """(capacity, 2): the names as two little endian words; zero once erased."""
-        self.slots = np.full(2 * _FIRST_CAPACITY, -1, np.int32)
+        self.slots = np.zeros(2 * _FIRST_CAPACITY, np.int32)
         """See `matcher.blocking.kernels.intern`."""
         self.count = 0
         """Names ever numbered."""
@@ -28,7 +28,7 @@ class NameTable:
             keys[: self.count] = self.keys[: self.count]
             self.keys = keys
         if 3 * needed > 2 * len(self.slots):
-            self.slots = np.full(1 << (2 * needed - 1).bit_length(), -1, np.int32)
+            self.slots = np.zeros(1 << (2 * needed - 1).bit_length(), np.int32)
             rehash(self.slots, self.keys, self.count)
 
     def add(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:
