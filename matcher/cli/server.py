@@ -41,8 +41,9 @@ def serve(config_path: Path) -> None:
     config = ServerConfig.load(config_path)
     with ThreadPoolExecutor(1, "opening") as opening:
         store = opening.submit(open_store, config)
-        from matcher.service.server import Server  # takes its time, in which the database is proved
+        from matcher.service.server import Server, load_loops  # takes its time, in which the database is proved
 
+        load_loops()
     server = Server(config, store.result())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

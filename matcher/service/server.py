@@ -7,13 +7,16 @@ from functools import partial
 from threading import Event, Thread
 
 import grpc
+import numpy as np
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from matcher.blocking.names import NameTable
 from matcher.config import ServerConfig
 from matcher.errors import ConfigError
 from matcher.pipeline import AgencyInfo, Pipeline, Settings
 from matcher.rpc import MAX_MESSAGE_BYTES
+from matcher.scheme import ALIAS_BYTES
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
@@ -167,6 +170,11 @@ class Server:
         except RuntimeError:
             raise ConfigError("[matcher] listen", [f"{config.listen} cannot be listened on: is it in use?"]) from None
         return f"{host}:{port}"
+
+
+def load_loops() -> None:
+    """Call a compiled loop: the first one takes a third of a second, in which what runs it is loaded."""
+    NameTable().find(np.zeros((1, ALIAS_BYTES), np.uint8))
 
 
 def scorer_of(config: ServerConfig, model: MatchModel) -> Scorer:
