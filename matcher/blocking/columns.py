@@ -13,7 +13,7 @@ from matcher.errors import AddressSpaceError
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _NORESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python does not name
 _SMALL_BYTES = 4 << 20
-"""So much of a column lies in small pages, or each of the many small indices of tests would take whole large ones."""
+"""So much of a column lies in small pages: an index of few rows shall not take whole large ones."""
 
 
 def reserved(shape: tuple[int, ...], dtype: type[_Scalar]) -> NDArray[_Scalar]:

@@ -63,7 +63,7 @@ class BlockIndex:
         """Insert rows, columns as in `TokenBatch`; `records` (R,) are numbers of their records. The rows' numbers."""
         first, last = self.row_count, self.row_count + len(records)
         if last > _MOST_ROWS:
-            raise AddressSpaceError(f"the index has room for {_MOST_ROWS} rows")
+            raise AddressSpaceError(f"the index is made for {_MOST_ROWS} rows at most, whatever the system gives")
         rows = self._rows
         rows.encodings[first:last] = encodings.view("<u4")
         rows.field_masks[first:last] = field_masks

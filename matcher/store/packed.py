@@ -46,8 +46,9 @@ def drop_links(writer: apsw.Connection, places: Mapping[int, NDArray[np.int64]])
         with writer.blob_open("main", "links", "pairs", row, True) as blob:
             table = np.frombuffer(bytearray(blob.read()), _LINK)
             table[dropped] = 0
-            blob.seek(0)
-            blob.write(table.tobytes())
+            for place in dropped.tolist():  # most pages of the row stay as they are
+                blob.seek(place * _LINK.itemsize)
+                blob.write(bytes(_LINK.itemsize))
         if not table["right"].any():
             writer.execute(SQL["drop_links"], (row,))
 

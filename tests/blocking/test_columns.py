@@ -35,7 +35,7 @@ def test_a_full_index_takes_no_more_rows(monkeypatch: pytest.MonkeyPatch) -> Non
         np.arange(2),
     )
     full.insert(*rows, 0)
-    with pytest.raises(AddressSpaceError, match="3 rows"):
+    with pytest.raises(AddressSpaceError, match="3 rows at most"):
         full.insert(*rows, 0)
     assert full.row_count == 2
 

@@ -147,6 +147,16 @@ def test_incremental_equals_from_scratch(taken, vetoes, apart):
     assert state(held) == state(scratch)
 
 
+@given(link_sets, some_pairs, some_pairs, st.integers(1, 4))
+def test_parts_resolved_in_several_threads_equal_the_whole(found, vetoes, apart, part):
+    whole, parts = persons(vetoes, apart), persons(vetoes, apart)
+    whole.update(0, links=links(*((*pair, float(weight)) for pair, weight in found.items())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_PART", part)
+        parts.update(0, links=links(*((*pair, float(weight)) for pair, weight in found.items())))
+    assert state(parts) == state(whole)
+
+
 @given(link_sets, some_pairs, some_pairs, st.randoms())
 def test_the_order_of_arrival_does_not_matter(found, vetoes, apart, random):
     at_once, one_by_one = persons(vetoes, apart), persons(vetoes, apart)

@@ -20,6 +20,16 @@ from .golden_life import FOLDER, live
 _VERSIONS = range(1, len(migrations()) + 1)
 
 
+def made_by_schema(version: int, path: Path) -> apsw.Connection:
+    """A new, empty database of an older schema."""
+    old = apsw.Connection(str(path))
+    for script in migrations()[:version]:
+        old.execute(script).fetchall()
+    old.pragma("user_version", version)
+    old.pragma("application_id", APPLICATION_ID)
+    return old
+
+
 def test_every_schema_has_its_database() -> None:
     assert {each.name for each in FOLDER.iterdir()} == {f"schema_{version}.db.gz" for version in _VERSIONS}
 
@@ -93,11 +103,7 @@ def test_what_alerts_held_of_their_members_stands_in_frames_alone_afterwards(ver
 
 
 def test_many_alerts_keep_their_members_and_lose_their_secrets(path: Path) -> None:
-    old = apsw.Connection(str(path))
-    for script in migrations()[:2]:
-        old.execute(script).fetchall()
-    old.pragma("user_version", 2)
-    old.pragma("application_id", APPLICATION_ID)
+    old = made_by_schema(2, path)
     for sequence in range(1, 301):
         count = sequence % 4
         old.execute(
@@ -122,11 +128,7 @@ def test_many_alerts_keep_their_members_and_lose_their_secrets(path: Path) -> No
 
 
 def test_many_links_are_packed_and_of_one_pair_the_last_still_counts(path: Path) -> None:
-    old = apsw.Connection(str(path))
-    for script in migrations()[:5]:
-        old.execute(script).fetchall()
-    old.pragma("user_version", 5)
-    old.pragma("application_id", APPLICATION_ID)
+    old = made_by_schema(5, path)
     with old:
         rows = ((n % 20_000, n % 20_000 + 1, float(n)) for n in range(25_000))
         old.executemany('INSERT INTO link ("left", "right", weight) VALUES (?, ?, ?)', rows)
