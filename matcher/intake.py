@@ -1,10 +1,12 @@
 """Takes the records of frames into memory: their numbers, their rows in the block index, and their places in frames."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.ahead import ahead
 from matcher.blocking.index import BlockIndex
 from matcher.frame import unpack_records
 from matcher.held import HeldFrames
@@ -12,7 +14,10 @@ from matcher.model import UNKNOWN_DAY, Contact, Frame, MatchOutcome, TokenBatch
 from matcher.registry import Registry
 from matcher.scoring.scorer import Scorer
 from matcher.settings import Settings
-from matcher.store.base import Store
+from matcher.store.base import MatchedFrame, Store
+
+_Copied = tuple[Frame, int, TokenBatch, NDArray[np.int64], range]
+"""A matched frame, its agency, its content, the numbers of its records, -1 where they are gone, and their rows."""
 
 
 class Intake:
@@ -25,21 +30,17 @@ class Intake:
         self._scorer = scorer
         self._agency_number = {agency.name: i for i, agency in enumerate(settings.agencies)}
 
-    def expect(self, records: int) -> None:
-        """Make room for so many records, whose numbers are given already."""
-        self.registry.skip_to(records)
-        self.index.expect(records)
-
-    def restore(self, frame: Frame, numbers: NDArray[np.int64]) -> None:
-        """Take in a matched frame whose records have `numbers` (N,), -1 where they are gone."""
-        agency = self.agency_of(frame)
-        if agency is None:
-            return
-        batch = unpack_records(frame.payload, frame.epoch)
-        live = numbers >= 0
-        self.registry.restore(agency, batch.aliases[live], numbers[live])
-        self.frames.add(frame, batch, numbers.copy())
-        self._insert(frame.frame_id, agency, batch, numbers)
+    def restore(self, numbered: int, reading: Executor, matched: Iterator[MatchedFrame]) -> None:
+        """Take in matched frames, where so many records were numbered ever. In the other thread the next frames are
+        read, and what is compared of them is copied: most of that is memory touched for the first time."""
+        copied = ahead(reading, self._copied(matched))
+        self.registry.skip_to(numbered)
+        self.index.expect(numbered)
+        for frame, agency, batch, numbers, rows in copied:
+            live = numbers >= 0
+            self.registry.restore(agency, batch.aliases[live], numbers[live])
+            self.frames.add(frame, batch, numbers.copy())
+            self._place(frame.frame_id, batch, numbers, rows)
 
     def enter(self, frames: Iterable[Frame], outcome: MatchOutcome) -> None:
         """Take in new RECORDS frames, and link their records with those of other agencies that are there already."""
@@ -76,7 +77,7 @@ class Intake:
         days = {record: self.registry.day(record) for record in again}
         for record in again:
             self.erase(record, outcome)
-        self._insert(frame.frame_id, agency, batch, numbers)
+        self._place(frame.frame_id, batch, numbers, self._copy(agency, batch, numbers))
         self.frames.add(frame, batch, numbers)
         outcome.record_numbers[frame.frame_id] = numbers
         outcome.unlinked += again
@@ -84,27 +85,38 @@ class Intake:
             Contact(record, day) for record, day in days.items() if UNKNOWN_DAY != day < self.registry.day(record)
         ]
 
-    def _insert(self, frame_id: int, agency: int, batch: TokenBatch, numbers: NDArray[np.int64]) -> None:
-        """Put the rows of a batch's live records into the index."""
-        live = numbers >= 0
-        all_live = bool(live.all())
-        record_of_row = numbers[batch.row_records]
-        live_rows = slice(None) if all_live else record_of_row >= 0  # a slice copies nothing
-        rows = self.index.insert(
-            batch.block_tokens[live_rows],
-            batch.pass_masks[live_rows],
-            batch.encodings[live_rows],
-            batch.field_masks[live_rows],
-            record_of_row[live_rows],
-            agency,
-        )
+    def _copied(self, matched: Iterator[MatchedFrame]) -> Iterator[_Copied]:
+        for each in matched:
+            frame, numbers = each.frame, each.record_numbers
+            agency = self.agency_of(frame)
+            if agency is not None:
+                batch = unpack_records(frame.payload, frame.epoch)
+                yield frame, agency, batch, numbers, self._copy(agency, batch, numbers)
+
+    def _copy(self, agency: int, batch: TokenBatch, numbers: NDArray[np.int64]) -> range:
+        """Copy into the index what is compared of a batch's live records, whose rows they then are."""
+        records, live = _rows_of(batch, numbers)
+        return self.index.append(batch.encodings[live], batch.field_masks[live], records[live], agency)
+
+    def _place(self, frame_id: int, batch: TokenBatch, numbers: NDArray[np.int64], rows: range) -> None:
+        """Put copied rows into their blocks, and note where the records are."""
+        _, live = _rows_of(batch, numbers)
+        self.index.place(rows, batch.block_tokens[live], batch.pass_masks[live])
+        positions = np.flatnonzero(numbers >= 0)
         counts = np.bincount(batch.row_records, minlength=batch.record_count)
         self.registry.settle(
-            numbers[live],
+            numbers[positions],
             rows,
-            counts[live],
+            counts[positions],
             frame_id,
-            np.flatnonzero(live),
-            batch.observed_days[live],
-            batch.flags[live],
+            positions,
+            batch.observed_days[positions],
+            batch.flags[positions],
         )
+
+
+def _rows_of(batch: TokenBatch, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], slice | NDArray[np.bool_]]:
+    """By row of a batch (R,) the number of its record, and which rows' records live: all is a slice, which copies
+    nothing."""
+    records = numbers[batch.row_records]
+    return records, slice(None) if (numbers >= 0).all() else records >= 0

@@ -17,7 +17,6 @@ from threading import RLock
 
 import numpy as np
 
-from matcher.ahead import ahead
 from matcher.alerting import Alerting
 from matcher.clustering.graph import Numbers
 from matcher.clustering.persons import People, Persons, Rules
@@ -111,9 +110,7 @@ class Pipeline:
             numbered = self.store.next_record
             with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "reading-frames") as reading_frames:
                 stored_links, tellings = reading.submit(self.store.links), reading.submit(list, self.store.tellings())
-                self._intake.expect(numbered)
-                for matched in ahead(reading_frames, self.store.matched_frames()):
-                    self._intake.restore(matched.frame, matched.record_numbers)
+                self._intake.restore(numbered, reading_frames, self.store.matched_frames())
             links = stored_links.result()
             held = self.registry.holds(links.left) & self.registry.holds(links.right)
             links = Links(links.left[held], links.right[held], links.weight[held])

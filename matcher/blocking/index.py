@@ -48,8 +48,8 @@ class BlockIndex:
         return self._rows
 
     def expect(self, rows: int) -> None:
-        """Make room for so many rows at once, where it is known that they come."""
-        self._reserve_blocks(rows - self.row_count)
+        """Make room for the blocks of so many more rows at once, where it is known that they come."""
+        self._reserve_blocks(rows)
 
     def insert(
         self,
@@ -61,6 +61,18 @@ class BlockIndex:
         agency: int,
     ) -> range:
         """Insert rows, columns as in `TokenBatch`; `records` (R,) are numbers of their records. The rows' numbers."""
+        rows = self.append(encodings, field_masks, records, agency)
+        self.place(rows, block_tokens, pass_masks)
+        return rows
+
+    def append(
+        self,
+        encodings: NDArray[np.uint8],
+        field_masks: NDArray[np.uint16],
+        records: NDArray[np.int64],
+        agency: int,
+    ) -> range:
+        """Half of an `insert`: what is compared. May go ahead of `place`, in another thread."""
         first, last = self.row_count, self.row_count + len(records)
         if last > _MOST_ROWS:
             raise AddressSpaceError(f"the index is made for {_MOST_ROWS} rows at most, whatever the system gives")
@@ -69,16 +81,19 @@ class BlockIndex:
         rows.field_masks[first:last] = field_masks
         rows.records[first:last] = records
         rows.agencies[first:last] = agency
-        self._reserve_blocks(len(records))
+        self.row_count = last
+        return range(first, last)
+
+    def place(self, rows: range, block_tokens: NDArray[np.uint8], pass_masks: NDArray[np.uint16]) -> None:
+        """The other half: put appended rows into their blocks, in the order in which they were appended."""
+        self._reserve_blocks(len(rows))
         names = self._blocks_by_token
         tokens = np.ascontiguousarray(block_tokens).reshape(-1, self._passes, TOKEN_BYTES).view("<u8")
         names.count, refused = place(
-            first, tokens, pass_masks, names.slots, names.keys, names.count,
-            rows.blocks, self._fronts, rows.following, self._cap,
+            rows.start, tokens, pass_masks, names.slots, names.keys, names.count,
+            self._rows.blocks, self._fronts, self._rows.following, self._cap,
         )  # fmt: skip
         self.over_cap += refused
-        self.row_count = last
-        return range(first, last)
 
     def remove(self, rows: range) -> None:
         """Remove rows for good: their encodings are overwritten, and the tokens of blocks left empty."""

@@ -119,8 +119,9 @@ SELECT sequence, alert_id, kind, person_id, agencies, members, confidence, healt
 FROM alert WHERE sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?;
 
 -- name: tellings_after
-SELECT sequence, kind, person_id, agencies, surviving_person_id, raised_at
-FROM alert WHERE sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?;
+SELECT max(sequence), json_group_array(kind), json_group_array(hex(person_id)), json_group_array(agencies),
+    json_group_array(hex(surviving_person_id)), json_group_array(raised_at)
+FROM (SELECT * FROM alert WHERE sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?);
 
 -- name: parked_after
 SELECT sequence, alert_id, kind, person_id, agencies, members, confidence, health_present, police_present,

@@ -119,10 +119,17 @@ def read_alerts(reader: apsw.Connection, sequence: int, limit: int, parked_by: s
     return list(map(_alert_of, rows, members))
 
 
-def tellings_of(rows: Sequence[Sequence[Any]]) -> Tellings:
-    """What some alerts told, one at least, from the columns of `tellings_after`."""
-    _, kinds, person_ids, agencies, surviving, raised_at = zip(*rows, strict=True)
-    return Tellings(kinds, person_ids, tuple(map(_agencies_of, agencies)), surviving, raised_at)
+def tellings_of(columns: Sequence[str]) -> Tellings:
+    """What some alerts told, from the columns of `tellings_after`: SQLite gathers them while other threads run, and
+    Python reads each in one go."""
+    kinds, person_ids, agencies, surviving, raised_at = map(json.loads, columns)
+    return Tellings(
+        tuple(kinds),
+        tuple(map(bytes.fromhex, person_ids)),
+        tuple(map(_agencies_of, agencies)),
+        tuple(map(bytes.fromhex, surviving)),
+        tuple(raised_at),
+    )
 
 
 def _alert_of(row: Sequence[Any], members: list[list[Any]]) -> Alert:

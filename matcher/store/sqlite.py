@@ -264,11 +264,11 @@ class SqliteStore(SqliteCases):
             return read_alerts(reader, sequence, limit)
 
     def tellings(self) -> Iterator[Tellings]:
-        """See `Store`. Rows are read some thousands at a time, so that others can read in between."""
+        """See `Store`. They are read some thousands at a time, so that others can read in between."""
         sequence = 0
-        while rows := self._rows("tellings_after", sequence, _TELLINGS):
-            yield tellings_of(rows)
-            sequence = rows[-1][0]
+        while (row := self._rows("tellings_after", sequence, _TELLINGS)[0])[0] is not None:
+            sequence, *columns = row
+            yield tellings_of(columns)
 
     def alert(self, alert_id: bytes) -> Alert:
         """See `Store`."""
