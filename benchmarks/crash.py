@@ -1,5 +1,6 @@
-"""What does kill -9 lose? The matcher, its feeds and a coordinator are killed at random moments, in real processes on a
-real database; after each cycle a checker compares what is there with an oracle that was never disturbed."""
+"""What does kill -9 lose? The matcher, its feeds and two coordinators are killed at random moments, and the matcher's
+clock is set wrong, in real processes on a real database; after each cycle a checker compares what is there with an
+oracle that was never disturbed."""
 
 import random
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import click
 
+from benchmarks.clock import jump
 from benchmarks.crash_checker import Findings, Oracle, check_received, check_store, left_behind, read_lines
 from benchmarks.crash_feed import DONE, Plan
 from benchmarks.deployment import Deployment
@@ -36,6 +38,12 @@ _WINDOW = 4.0
 """Seconds in which a cycle's kills fall: about as long as its feeds take."""
 _PATIENCE = 120.0
 _VICTIMS = ("matcher", "matcher", "feed", "coordinator")
+_CONSUMERS = ("desk", "archive")
+"""Of two coordinators, which are alike but for their marks."""
+_JUMP = 20 * 3600.0
+"""Seconds the matcher's clock may be wrong by: less than a day, or it would refuse contacts of today."""
+_OPTIONS = "look_back_days = 3650"
+"""So that no day more or less ends anything: the oracle's clock is right."""
 
 
 @dataclass(slots=True)
@@ -44,6 +52,8 @@ class Outcome:
 
     cycles: int = 0
     kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("matcher", "feed", "coordinator"), 0))
+    jumps: int = 0
+    """Of the matcher's clock."""
     records: int = 0
     alerts: int = 0
     found: Findings = field(default_factory=Findings)
@@ -96,11 +106,13 @@ class Feed:
 class Harness:
     """Runs cycles in a folder."""
 
-    def __init__(self, deployment: Deployment, cycles: int, seed: int) -> None:
+    def __init__(self, deployment: Deployment, clock: Path, cycles: int, seed: int) -> None:
         self.outcome = Outcome()
         self._deployment = deployment
         self._random = random.Random(seed)
-        self._received = deployment.folder / "received.jsonl"
+        self._clock = clock
+        self._received = {consumer: deployment.folder / f"{consumer}.jsonl" for consumer in _CONSUMERS}
+        self._coordinators: dict[str, subprocess.Popen[str]] = {}
         self._parts = _split(deployment.folder, cycles, seed)
         self._feed_ids: dict[str, str] = {}
         self._feeds: dict[str, Feed] = {}
@@ -115,10 +127,12 @@ class Harness:
             each.name: load_alias_key(deployment.folder / f"{each.name}.alias.key", each.name) for each in AGENCIES
         }
         self._sent: dict[str, list[str]] = {each.name: [] for each in AGENCIES}
-        self._watch()
+        for consumer in _CONSUMERS:
+            self._watch(consumer)
 
     def cycle(self, number: int) -> None:
-        """Send a part of everybody's input, kill at random moments, let everything come to rest, kill, and check."""
+        """Send a part of everybody's input, set the clock and kill at random moments, let everything come to rest, kill
+        once more, and check."""
         plans = {agency: self._plan(agency, number) for agency in self._keys}
         self._feeds = {
             agency: Feed(self._deployment.agency_config(agency), self._deployment.folder / f"{plan.request}.json")
@@ -128,6 +142,8 @@ class Harness:
         began = time.monotonic()
         for moment in moments:
             time.sleep(max(began + moment - time.monotonic(), 0))
+            jump(self._clock, self._random.uniform(-_JUMP, _JUMP))
+            self.outcome.jumps += 1
             self._kill(self._random.choice(_VICTIMS))
         for feed in self._feeds.values():
             feed.wait()
@@ -141,19 +157,23 @@ class Harness:
             log = check_store(store, self._oracle, self._config, self.outcome.found)
         self._deployment.start()
         self._await_alerts(len(log.alert_ids))
-        check_received(self._received, log, self.outcome.found)
+        for received in self._received.values():
+            check_received(received, log, self.outcome.found)
         self.outcome.cycles, self.outcome.alerts = number + 1, len(log.alert_ids)
 
     def stop(self) -> None:
-        """End the coordinator."""
-        with self._coordinator:  # closes its pipe
-            self._coordinator.kill()
+        """End the coordinators."""
+        for coordinator in self._coordinators.values():
+            with coordinator:  # closes its pipe
+                coordinator.kill()
 
     def _kill(self, victim: str) -> None:
         self.outcome.kills[victim] += 1
         if victim == "coordinator":
-            self.stop()
-            self._watch()
+            consumer = self._random.choice(_CONSUMERS)
+            with self._coordinators[consumer] as coordinator:
+                coordinator.kill()
+            self._watch(consumer)
         elif victim == "feed":
             self._random.choice(sorted(self._feeds.items()))[1].kill()
         else:
@@ -165,16 +185,20 @@ class Harness:
                     self.outcome.found.acknowledged_lost += stored < offset
             self._deployment.start()
 
-    def _watch(self) -> None:
-        self._coordinator = self._deployment.spawn(
-            "alerts", "watch", "--config", self._deployment.coordinator_config, "--out", self._received
+    def _watch(self, consumer: str) -> None:
+        config = self._deployment.folder / f"{consumer}.toml"
+        text = self._deployment.coordinator_config.read_text()
+        config.write_text(text.replace("[coordinator]\n", f'[coordinator]\nconsumer = "{consumer}"\n'))
+        self._coordinators[consumer] = self._deployment.spawn(
+            "alerts", "watch", "--config", config, "--out", self._received[consumer]
         )
 
     def _await_alerts(self, last: int) -> None:
-        """Return when the coordinator wrote down the last alert, or did not in time: the checker will tell."""
+        """Return when all coordinators wrote down the last alert, or did not in time: the checker will tell."""
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
-            if max((line["sequence"] for line in read_lines(self._received)), default=0) >= last:
+            lines = map(read_lines, self._received.values())
+            if all(max((line["sequence"] for line in mine), default=0) >= last for mine in lines):
                 return
             time.sleep(0.2)
 
@@ -212,8 +236,10 @@ def run(cycles: int, seed: int, folder: Path, json_path: Path | None) -> Outcome
     """Run cycles in a folder, which is made anew; what they found."""
     shutil.rmtree(folder, ignore_errors=True)
     began = time.monotonic()
-    with Deployment(folder, agencies=AGENCIES, population=max(_RECORDS * cycles, _LEAST_POPULATION)) as deployment:
-        harness = Harness(deployment, cycles, seed)
+    clock, population = folder / "clock", max(_RECORDS * cycles, _LEAST_POPULATION)
+    with Deployment(folder, agencies=AGENCIES, population=population, options=_OPTIONS, clock=clock) as deployment:
+        jump(clock, 0.0)
+        harness = Harness(deployment, clock, cycles, seed)
         try:
             for number in range(cycles):
                 harness.cycle(number)

@@ -24,9 +24,12 @@ _DOMAIN = "familiar-faces.example"
 _START_SECONDS = 120.0
 
 
-def matcher(*arguments: str | Path) -> list[str]:
-    """The command line of a `matcher` command, under this interpreter."""
-    return [sys.executable, "-c", "from matcher.cli import main; main(prog_name='matcher')", *map(str, arguments)]
+def matcher(*arguments: str | Path, clock: Path | None = None) -> list[str]:
+    """The command line of a `matcher` command, under this interpreter and, if a file is given, under its clock."""
+    shifted = f"from benchmarks.clock import follow; follow({str(clock)!r}); " if clock else ""
+    return [
+        sys.executable, "-c", f"{shifted}from matcher.cli import main; main(prog_name='matcher')", *map(str, arguments)
+    ]  # fmt: skip
 
 
 class Deployment:
@@ -40,13 +43,16 @@ class Deployment:
         population: int = 100_000,
         options: str = "",
         encrypted: bool = True,
+        clock: Path | None = None,
     ) -> None:
-        """`options`: further lines of the matcher's table; `encrypted`: whether the database is."""
+        """`options`: further lines of the matcher's table; `encrypted`: whether the database is; `clock`: see
+        `benchmarks.clock`."""
         self.folder = folder
         self.scheme = scheme
         self.agencies = agencies
         self.population = population
         self.options = options + ('\ndatabase_key = "database.key"' if encrypted else "")
+        self._clock = clock
         self.address = ""
         self._server: subprocess.Popen[str] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +98,10 @@ class Deployment:
         """Start the matcher and write its callers' configurations."""
         log = (self.folder / "matcher.log").open("a")
         self._server = subprocess.Popen(
-            matcher("serve", "--config", self.server_config), stdout=subprocess.PIPE, stderr=log, text=True
+            matcher("serve", "--config", self.server_config, clock=self._clock),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
         log.close()
         line = self._server.stdout.readline() if self._server.stdout else ""

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from math import inf
 from threading import Lock
+from time import monotonic
 
 import grpc
 
@@ -59,7 +61,7 @@ class AlertServicer(AlertServiceServicer):
         with self._lock:
             self._watchers[consumer] = me
         sequence = request.after_sequence if request.HasField("after_sequence") else self._store.mark(consumer)
-        quiet_since = 0.0
+        quiet_since = -inf
         while context.is_active() and not self._matching.stopping:
             if self._watchers[consumer] is not me:
                 raise ConsumerFencedError("a newer connection of this consumer took over")
@@ -68,15 +70,15 @@ class AlertServicer(AlertServiceServicer):
                 for alerts in _together(self._messages(page)):
                     yield pb.WatchAlertsResponse(alerts=alerts)
                     sequence = alerts[-1].sequence
-                quiet_since = 0.0
+                quiet_since = -inf
             if len(page) == _PAGE:
                 continue
             if last > sequence:  # what stands there was purged
                 sequence = last
-                quiet_since = 0.0
-            if self._now() - quiet_since >= CHECKPOINT_SECONDS:
+                quiet_since = -inf
+            if monotonic() - quiet_since >= CHECKPOINT_SECONDS:  # whatever becomes of the clock
                 yield pb.WatchAlertsResponse(checkpoint=sequence)
-                quiet_since = self._now()
+                quiet_since = monotonic()
             self._matching.wait_for_alert(sequence, _FENCE_SECONDS)
 
     def AcknowledgeAlerts(

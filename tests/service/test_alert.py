@@ -1,5 +1,6 @@
 """AlertService over real TLS: no gaps, one watcher a consumer, evidence that adds up, answers that hold."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from itertools import takewhile
@@ -10,6 +11,8 @@ import pytest
 
 from matcher.model import AlertKind
 from matcher.service import alert as alert_service
+from matcher.service.matching import Matching
+from matcher.store.memory import MemoryStore
 from matcher.v1 import alert_service_pb2 as pb
 from matcher.v1 import feed_service_pb2 as feed_pb
 from tests.service.servers import Deployed, Person, alias, batch, little, people, person, refused, wait_until
@@ -55,6 +58,23 @@ def until_checkpoint(events: Iterator[pb.WatchAlertsResponse]) -> tuple[list[pb.
 
 def test_an_empty_log_gives_a_checkpoint_at_once(deployed: Deployed) -> None:
     assert until_checkpoint(watch(deployed)) == ([], 0)
+
+
+def test_checkpoints_come_on_after_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_service, "CHECKPOINT_SECONDS", 0.02)
+    monkeypatch.setattr(alert_service, "_FENCE_SECONDS", 0.005)
+    clock = itertools.count(1_900_000_000, -3600)
+    matching = Matching(MemoryStore(), pytest.fail)  # type: ignore[arg-type]  # no pipeline is needed
+    servicer = alert_service.AlertServicer(matching, 1, lambda _: False, lambda: next(clock))
+
+    class Context:
+        until = time.monotonic() + 5.0
+
+        def is_active(self) -> bool:
+            return time.monotonic() < self.until
+
+    events = servicer.WatchAlerts(pb.WatchAlertsRequest(consumer="desk"), Context())  # type: ignore[arg-type]
+    assert [event.checkpoint for event in itertools.islice(events, 4)] == [0, 0, 0, 0]
 
 
 def test_alerts_come_in_order_and_without_gaps_then_a_checkpoint(deployed: Deployed) -> None:
