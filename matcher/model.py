@@ -198,8 +198,7 @@ class Disclosure:
     """Of the linkage key; the seal is bound to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(NamedTuple):
     """One entry of the alert log."""
 
     sequence: int

@@ -217,7 +217,7 @@ def alert(**changed: object) -> Alert:
         raised_at=2**33,
         backfill=True,
     )
-    return replace(made, **changed)  # type: ignore[arg-type]
+    return made._replace(**changed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", AlertKind)

@@ -1,14 +1,12 @@
 """What erasures and closures leave of an alert in the memory store."""
 
-from dataclasses import replace
-
 from matcher.model import Alert, AlertKind
 
 
 def without(alert: Alert, records: set[int]) -> Alert:
     """The alert without some members."""
     members = tuple(member for member in alert.members if member.record not in records)
-    return alert if len(members) == len(alert.members) else replace(alert, members=members)
+    return alert if len(members) == len(alert.members) else alert._replace(members=members)
 
 
 def left_by(alert: Alert, purged: set[bytes]) -> Alert | None:
@@ -17,4 +15,4 @@ def left_by(alert: Alert, purged: set[bytes]) -> Alert | None:
     if alert.person_id in purged:
         return None
     merged = alert.surviving_person_id in purged
-    return replace(alert, kind=AlertKind.WITHDRAWN, surviving_person_id=b"") if merged else alert
+    return alert._replace(kind=AlertKind.WITHDRAWN, surviving_person_id=b"") if merged else alert

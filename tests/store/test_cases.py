@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -95,12 +94,12 @@ def test_a_review_starts_the_count_anew_and_an_escalation_ends_it(store: Store) 
     store.open_case(C, P, 3 * 86400)
     store.open_case(D, Q, 86400)
     assert store.reviews() == {P: 3, Q: 1}
-    escalation = replace(alert(1), kind=AlertKind.ESCALATION, person_id=P)
+    escalation = alert(1)._replace(kind=AlertKind.ESCALATION, person_id=P)
     store.commit_matching(MatchOutcome(0, alerts=[escalation]))
     assert (store.reviews(), store.case(C).escalated) == ({Q: 1}, True)
     store.record_decision(C, "d", BOTH, 5 * 86400)
     assert (store.reviews(), store.case(C).reviewed_day, store.case(C).escalated) == ({P: 5, Q: 1}, 5, False)
-    store.commit_matching(MatchOutcome(0, alerts=[replace(escalation, sequence=2, alert_id=bytes(16))]))
+    store.commit_matching(MatchOutcome(0, alerts=[escalation._replace(sequence=2, alert_id=bytes(16))]))
     store.record_decision(C, "d", BOTH, 9 * 86400)  # a repeat
     assert (store.case(C).reviewed_day, store.case(C).escalated) == (5, True)
     store.close_case(D, 7, b"payload", 20)
@@ -169,7 +168,7 @@ def test_numbers_of_notices_are_never_given_again(store: Store) -> None:
 
 
 def test_a_closure_leaves_tombstones_and_sequences_without_gaps(store: Store) -> None:
-    raised = [replace(alert(n, n), person_id=person) for n, person in enumerate((P, Q, P, R, P), 1)]
+    raised = [alert(n, n)._replace(person_id=person) for n, person in enumerate((P, Q, P, R, P), 1)]
     store.commit_matching(MatchOutcome(0, alerts=raised))
     frame_id = closing(store)
     outcome = MatchOutcome(frame_id, closures=[closure(C, P, frame_id, (2, "a"))])
@@ -185,23 +184,23 @@ def test_a_closure_leaves_tombstones_and_sequences_without_gaps(store: Store) ->
         with pytest.raises(NotFoundError):
             store.alert(raised[purged].alert_id)
     with pytest.raises(ValueError, match="stands in the log"):
-        store.commit_matching(MatchOutcome(frame_id, alerts=[replace(alert(6), alert_id=raised[0].alert_id)]))
+        store.commit_matching(MatchOutcome(frame_id, alerts=[alert(6)._replace(alert_id=raised[0].alert_id)]))
     store.commit_matching(MatchOutcome(frame_id, alerts=[alert(6)]))
     assert store.acknowledge("c", 5) == 5
 
 
 def test_a_closure_purges_what_was_merged_into_the_person_and_nothing_that_left_it_again(store: Store) -> None:
     def merged(sequence: int, person_id: bytes, survivor: bytes) -> object:
-        return replace(alert(sequence), kind=AlertKind.MERGED, person_id=person_id, surviving_person_id=survivor)
+        return alert(sequence)._replace(kind=AlertKind.MERGED, person_id=person_id, surviving_person_id=survivor)
 
     raised = [
-        replace(alert(1, 1), person_id=Q),
+        alert(1, 1)._replace(person_id=Q),
         merged(2, Q, R),
-        replace(alert(3, 2), person_id=R),
+        alert(3, 2)._replace(person_id=R),
         merged(4, R, P),
-        replace(alert(5, 3), person_id=D),
+        alert(5, 3)._replace(person_id=D),
         merged(6, D, P),
-        replace(alert(7, 3), person_id=D),
+        alert(7, 3)._replace(person_id=D),
     ]
     store.commit_matching(MatchOutcome(0, alerts=raised))
     frame_id = closing(store)
@@ -211,7 +210,7 @@ def test_a_closure_purges_what_was_merged_into_the_person_and_nothing_that_left_
 
 def test_a_merge_moves_the_case_to_the_survivor(store: Store) -> None:
     store.open_case(C, P, 10)
-    merged = replace(alert(1), kind=AlertKind.MERGED, person_id=P, surviving_person_id=Q)
+    merged = alert(1)._replace(kind=AlertKind.MERGED, person_id=P, surviving_person_id=Q)
     store.commit_matching(MatchOutcome(0, alerts=[merged]))
     assert store.case(C).person_id == Q
     assert store.open_case(D, Q, 11) == C
@@ -221,7 +220,7 @@ def test_a_merge_moves_the_case_to_the_survivor(store: Store) -> None:
 def test_of_two_cases_that_a_merge_gave_a_person_the_open_one_is_found(store: Store) -> None:
     store.open_case(D, Q, 9)
     store.open_case(C, P, 10)
-    merged = replace(alert(1), kind=AlertKind.MERGED, person_id=P, surviving_person_id=Q)
+    merged = alert(1)._replace(kind=AlertKind.MERGED, person_id=P, surviving_person_id=Q)
     store.commit_matching(MatchOutcome(0, alerts=[merged]))
     assert store.open_case(R, Q, 11) == D
     store.close_case(D, 7, b"payload", 20)

@@ -273,17 +273,17 @@ def test_alerts_come_in_order_without_gaps_as_they_were_raised(store: Store) -> 
 
 def test_members_come_in_the_order_and_with_the_agencies_they_were_raised_with(store: Store) -> None:
     members = tuple(AlertMember(record, agency, day) for record, agency, day in ((7, 'a"]', -1), (2, "é\\", 2**31)))
-    raised = replace(alert(1), members=members, agencies=('a"]', "é\\"))
+    raised = alert(1)._replace(members=members, agencies=('a"]', "é\\"))
     store.commit_matching(MatchOutcome(0, alerts=[raised]))
     assert store.alerts_after(0, 1) == [raised]
     store.commit_matching(MatchOutcome(0, gone=[7]))
-    assert store.alerts_after(0, 1) == [replace(raised, members=members[1:])]
+    assert store.alerts_after(0, 1) == [raised._replace(members=members[1:])]
 
 
 def test_tellings_are_those_of_the_alerts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "_TELLINGS", 2)
     raised = [
-        replace(alert(n, n), kind=kind, surviving_person_id=bytes([n]) * 16, raised_at=n)
+        alert(n, n)._replace(kind=kind, surviving_person_id=bytes([n]) * 16, raised_at=n)
         for n, kind in enumerate(AlertKind, 1)
     ]
     store.commit_matching(MatchOutcome(0, alerts=raised))

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +115,7 @@ class Stores(RuleBasedStateMachine):
             emptied=data.draw(frames),
             answers=[answer(*pair, same) for pair, same in answered],
             alerts=[
-                replace(
-                    alert(last + n, *records),
+                alert(last + n, *records)._replace(
                     person_id=person_id,
                     kind=AlertKind.MERGED if survivor else AlertKind.ESCALATION,
                     surviving_person_id=survivor,
