@@ -13,7 +13,7 @@ import click
 
 from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_to_stderr
 
-_SWITCH_SECONDS = 0.0005
+_SWITCH_SECONDS = 0.0001
 _MALLOC = {
     "M_ARENA_MAX": (-8, 2),
     "M_MMAP_THRESHOLD": (-3, 32 << 20),
