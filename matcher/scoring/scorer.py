@@ -1,6 +1,8 @@
 """Applies a match model to rows of the block index."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from matcher.scoring.kernels import VETOED, best_weights, distances, score_rows,
 from matcher.scoring.model import MatchModel, Rival, prior_weight, tables_against
 
 _FIRST_ROOM = 16384
+_SHARED_ROWS = 1000
+"""So many new rows are worth a second thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,21 @@ class Scorer:
         self._comparison_of = np.array([c for c, _ in alternatives])
         self._vetoes = np.array([field.vetoes for field in scheme.fields])
         self._room = _FIRST_ROOM
+        self._counting = Lock()
 
     def score(self, rows: Rows, new: range) -> Links:
         """Links between records of `new` rows and of older ones of other agencies that are POSSIBLE_MATCH or better.
 
         Of several variants of two records the best pair counts."""
-        pairs, weights, _ = self.score_pairs(rows, new, self.thresholds.possible_weight)
+        floor = self.thresholds.possible_weight
+        middle = (new.start + new.stop) // 2
+        if len(new) < _SHARED_ROWS:
+            pairs, weights, _ = self.score_pairs(rows, new, floor)
+        else:
+            with ThreadPoolExecutor(1, "scoring") as beside:
+                half = beside.submit(self.score_pairs, rows, range(middle, new.stop), floor)
+                parts = [self.score_pairs(rows, range(new.start, middle), floor), half.result()]
+            pairs, weights = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
         records = np.sort(rows.records[pairs], axis=1)
         order = np.lexsort((-weights, records[:, 1], records[:, 0]))
         records, weights = records[order], weights[order]
@@ -107,7 +120,8 @@ class Scorer:
             if reached == row:
                 self._room *= 2
             row = reached
-            self.compared += compared
+            with self._counting:
+                self.compared += compared
             found.append((pairs[:written], weights[:written], out[:written]))
         parts = list(zip(*found, strict=True)) if found else [[np.empty((0, 2), np.int32)], [], []]
         return (
