@@ -169,11 +169,12 @@ def feed(
 
 
 def _slowest(acknowledged: list[tuple[float, int]], seconds: float) -> int:
-    """Records a second of the slowest whole window; of the whole run if it is shorter than one."""
-    windows = max(int(seconds // WINDOW_SECONDS), 1)
+    """Records a second of the slowest window, wherever it begins; of the whole run if it is shorter than one."""
     length = min(WINDOW_SECONDS, seconds)
-    began = min(moment for moment, _ in acknowledged)
-    counts = np.zeros(windows + 1)
-    for moment, count in acknowledged:
-        counts[min(int((moment - began) / length), windows)] += count
-    return round(float(counts[:windows].min()) / length)
+    moments, counts = map(np.array, zip(*sorted(acknowledged), strict=True))
+    so_far = np.concatenate([[0], np.cumsum(counts)])
+    # a window begins right behind an acknowledgement, where it holds least, and ends inside the run
+    begins = moments[moments + length <= moments[-1]]
+    ends = so_far[np.searchsorted(moments, begins + length, "right")]
+    held = ends - so_far[np.searchsorted(moments, begins, "right")]
+    return round(float(held.min(initial=so_far[-1])) / length)

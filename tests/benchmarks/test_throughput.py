@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from benchmarks import latency, scale
+from benchmarks.throughput import _slowest
 
 
 def test_a_whole_run_has_its_quality_and_its_candidates_beside_it(tmp_path: Path) -> None:
@@ -29,3 +30,10 @@ def test_records_held_back_are_submitted_and_seen_in_alerts_idle_and_under_load(
         assert 0 < acknowledged["p50"] <= acknowledged["p99"]
         assert 0 < alerted["p50"] <= alerted["p99"]
     assert found["disk_sync_milliseconds"]["p50"] > 0
+
+
+def test_the_slowest_window_is_found_wherever_it_begins() -> None:
+    steady, after_a_gap = [(t / 10, 1) for t in range(200)], [(25 + t / 10, 1) for t in range(150)]
+    assert _slowest(after_a_gap + steady, 40.0) == 5
+    assert _slowest(steady, 20.0) == 10
+    assert _slowest([(0.1, 5), (1.0, 5)], 2.0) == 5
