@@ -131,3 +131,18 @@ def test_a_backup_counts_once_it_is_whole(stopped: Everything, path: Path, key: 
         assert ended in (0, -signal.SIGKILL if kills else 1, 2)
     assert set(counted) == {False, True}
     assert len(counted) > 5
+
+
+@pytest.mark.parametrize("kills", [True, False], ids=["killed", "failing"])
+def test_opening_and_closing_leaves_the_database_sound(
+    stopped: Everything, path: Path, key: bytes | None, kills: bool
+) -> None:
+    summed, step, ended = [], 0, -1
+    while ended:
+        step += 1
+        ended = disturbed(lambda: SqliteStore(path, key).close(), step, kills=kills)
+        summed.append(sum_path(path).exists())
+        assert held(path, key) == stopped
+        assert ended in (0, -signal.SIGKILL if kills else 1, 2)
+    assert set(summed) == {False, True}
+    assert len(summed) > 5
