@@ -40,6 +40,8 @@ _KNOWN_STRANGERS = 3.0
 _MOST_CANDIDATES = 400_000
 _LIKELY = 0.3
 """Probability from which a pair counts for a rival when a model is adapted."""
+_DECIDED = 0.9
+"""Match probability from which other fields decide a pair, so that it may teach a model how matches differ in one."""
 _STILL = 0.001
 """Change of a weight, in bits, below which it stands still."""
 _MOST_ROUNDS = 200
@@ -81,6 +83,10 @@ class _Expected:
     unless the summary leads."""
     missed: list[Floats]
     """For each comparison: probability that it is wrong altogether, if the pair is a match."""
+    decided: dict[int, NDArray[np.bool_]]
+    """For each field (n,): which pairs all others decide, of its own comparison only those that add up with it."""
+    decided_without: list[NDArray[np.bool_]]
+    """For each comparison (n,): which pairs all others decide."""
 
 
 def fit(calibration: Calibration, candidates: NDArray[np.int16], all_pairs: float) -> tuple[MatchModel, float]:
@@ -111,7 +117,12 @@ def calibrated(model: MatchModel, calibration: Calibration) -> MatchModel:
 
 def adapt(model: MatchModel, candidates: NDArray[np.int16], all_pairs: float) -> tuple[MatchModel, float]:
     """The model as the data at hand would have it, and their share of matches. Rivals may prove rarer than in the
-    model, never more common. Arguments as in `fit`."""
+    model, never more common. Arguments as in `fit`.
+
+    How matches differ in a field is learnt from pairs that the others decide. Where a forename alone tells one person
+    from a household, nothing in the data says whether matches have other forenames or households are rarer; each
+    round would believe a little more of the former, until all households were matches. There the model's own m stays.
+    """
     return _maximise(model, candidates, all_pairs, CONFIDENCE)
 
 
@@ -166,27 +177,47 @@ def _narrow(tables: list[Floats]) -> tuple[NDArray[np.float32], ...]:
 
 def _expect(state: _State, candidates: NDArray[np.int16]) -> _Expected:
     scheme = state.model.scheme
-    weights, best, missed = [], [], []
-    for rival in (Rival("stranger", (), 0.0), *state.model.rivals):
-        tables = tables_against(rival.explains, scheme, state.tables)
-        total = np.zeros(len(candidates))
-        for comparison, miss in zip(scheme.alternatives, state.misses, strict=True):
+    explained = ((), *(rival.explains for rival in state.model.rivals))  # a stranger explains nothing
+    against = [tables_against(fields, scheme, state.tables) for fields in explained]
+    parts = np.empty((len(against), len(scheme.alternatives), len(candidates)))
+    best, missed = [], []
+    for c, (comparison, miss) in enumerate(zip(scheme.alternatives, state.misses, strict=True)):
+        for k, tables in enumerate(against):
             sums = _sums(comparison, candidates, tables)
-            highest = sums.max(axis=0)
-            present = np.isfinite(highest)
-            highest = np.where(present, highest, 0.0)
-            total += np.where(present, np.maximum(highest, np.log2(miss)), 0.0)
-            if not rival.explains:
+            parts[k, c] = _part(sums, miss)
+            if k == 0:
                 encoded = [a for a, fields in enumerate(comparison) if scheme.fields[fields[0]].bits]
                 lead = _SUMMARY_LEAD if _adds_up(comparison) else 0.0
                 best.append(np.array(encoded)[(sums[encoded] >= sums[encoded].max(axis=0) - lead).argmax(axis=0)])
-                wrong = miss / (miss + (1 - miss) * np.exp2(highest))
+                highest = sums.max(axis=0)
+                wrong = miss / (miss + (1 - miss) * np.exp2(np.where(np.isfinite(highest), highest, 0.0)))
                 missed.append(wrong if _adds_up(comparison) else np.zeros(len(wrong)))
-        weights.append(total)
     priors = np.array([np.log2(state.match_share / (1 - state.match_share)), *state.priors])
-    odds = np.exp2(-(np.array(weights) + priors[:, None]))
+    weights = parts.sum(axis=1) + priors[:, None]
+    odds = np.exp2(-weights)
     posterior = 1 / (1 + odds.sum(axis=0))
-    return _Expected(posterior, odds * posterior, best, missed)
+    decided_without = [_decided(state, weights - parts[:, c]) for c in range(len(scheme.alternatives))]
+    decided = {}
+    for c, (comparison, miss) in enumerate(zip(scheme.alternatives, state.misses, strict=True)):
+        for f, rest in ((f, tuple(g for g in fields if g != f)) for fields in comparison for f in fields):
+            decided[f] = decided_without[c]
+            if rest:  # what adds up with it may speak, what sums it up may not
+                kept = [_part(_sums((rest,), candidates, tables), miss) for tables in against]
+                decided[f] = _decided(state, weights - parts[:, c] + kept)
+    return _Expected(posterior, odds * posterior, best, missed, decided, decided_without)
+
+
+def _part(sums: Floats, miss: float) -> Floats:
+    """What a comparison adds to the weight (n,), given those of its alternatives (A, n)."""
+    highest = sums.max(axis=0)
+    return np.where(np.isfinite(highest), np.maximum(highest, np.log2(miss)), 0.0)
+
+
+def _decided(state: _State, weights: Floats) -> NDArray[np.bool_]:
+    """Which pairs (n,) weights (K, n) against all rivals decide: all, as long as nobody knows what weighs how much."""
+    if not state.confidence:
+        return np.ones(weights.shape[1], np.bool_)
+    return np.asarray(1 / (1 + np.exp2(-weights).sum(axis=0)) >= _DECIDED)
 
 
 def _update_tables(state: _State, expected: _Expected, candidates: NDArray[np.int16]) -> float:
@@ -199,7 +230,7 @@ def _update_tables(state: _State, expected: _Expected, candidates: NDArray[np.in
             if scheme.fields[f].kind is Kind.BLOCK:
                 table = _count_block(state, expected, f, here)
             else:
-                counted = here & (expected.best[c] == a)
+                counted = here & (expected.best[c] == a) & expected.decided[f]
                 counts = np.bincount(candidates[counted, f], hit[counted], minlength=len(state.chance[f]))
                 table = _table(counts.astype(np.float64), state.known[f], state.chance[f])
                 if is_summary(f, comparison):
@@ -226,6 +257,7 @@ def _update_misses(state: _State, expected: _Expected, candidates: NDArray[np.in
     change = 0.0
     for c, comparison in enumerate(state.model.scheme.alternatives):
         present = (candidates[:, [f for alternative in comparison for f in alternative]] >= 0).any(axis=1)
+        present &= expected.decided_without[c]
         known = state.confidence * 2.0 ** state.model.least[c]
         wrong = (expected.posterior * expected.missed[c])[present].sum() + known
         matches = max(expected.posterior[present].sum() + state.confidence, 1.0)
