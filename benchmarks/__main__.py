@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-DATA = ("febrl1", "febrl2", "febrl3", "febrl4", "febrl4-number", "population")
+DATA = ("febrl1", "febrl2", "febrl3", "febrl4", "febrl4-number", "population", "town", "town-number")
 CONTENDERS = ("ours", "splink", "recordlinkage", "clk", "nhs-mps")
 SYSTEMS = ("splink", "postgres")
 """That the whole job is measured beside."""

@@ -1,11 +1,16 @@
-"""The data that quality is measured on: Febrl 1 to 4 (Christen 2008) and generated populations, with their truth."""
+"""The data that quality is measured on, with its truth: Febrl 1 to 4 (Christen 2008), generated populations, and the
+simulated town of pseudopeople (Haddock et al. 2024)."""
 
+import subprocess
+import tempfile
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.peers import environments
 from benchmarks.population import generate
 from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
 from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1, LinkageScheme
@@ -77,6 +82,23 @@ def febrl(name: str) -> Dataset:
     made["identifier"] = raw["soc_sec_id"].to_numpy() if name.endswith("-number") else ""
     made["state"] = raw["state"].to_numpy()
     person = pd.Series(reference.str.split("-").str[1].astype(int))
+    return Dataset(name, GENERIC_PERSON_V1, _complete(made), person, pd.DataFrame(index=made.index))
+
+
+def town(seed: int, *, with_number: bool) -> Dataset:
+    """A town of other makers: seven sources, about 43,000 records. Employers and tax returns hold no birth date and no
+    sex, social security no address; the postcode is one for all. `with_number`: give the social security number, which
+    some have from others, as identifier."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "records.csv"
+        child = environments.HERE / "pseudopeople_child.py"
+        command = [str(part) for part in (environments.environment("pseudopeople"), child, seed, path)]
+        subprocess.run(command, check=True, env=environments.clean(), capture_output=True)
+        made = pd.read_csv(path, dtype=str, keep_default_na=False)
+    made["record_ref"] = [f"{agency}-{row}" for row, agency in enumerate(made["agency"])]
+    made["identifier"] = made["number"] if with_number else ""
+    person = pd.Series(pd.factorize(made["person"])[0])
+    name = f"town seed {seed}" + " with numbers" * with_number
     return Dataset(name, GENERIC_PERSON_V1, _complete(made), person, pd.DataFrame(index=made.index))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import contenders
 from benchmarks.contenders import Answer
-from benchmarks.datasets import Dataset, febrl, population
+from benchmarks.datasets import Dataset, febrl, population, town
 from benchmarks.machine import machine, write
 from matcher.evaluation import measures
 from matcher.evaluation.measures import KnownToTwo, Labels, Pairs, Quality
@@ -53,6 +53,8 @@ def _datasets(
     for name in data:
         if name == "population":
             yield from (population(records, seed, rate) for rate in error_rates for seed in seeds)
+        elif name.startswith("town"):
+            yield from (town(seed, with_number=name.endswith("-number")) for seed in seeds)
         else:
             yield febrl(name)
 

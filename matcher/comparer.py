@@ -32,7 +32,7 @@ class Comparer:
         needed = self._scorer.thresholds.match_weight + self._settings.second_record_margin
         of_one_agency = registry.agencies(left) == registry.agencies(right)
         vetoed = np.where(of_one_agency, ~(weights >= needed), weights == VETOED)
-        return vetoed, weights < self._scorer.thresholds.possible_weight
+        return vetoed, weights < self._settings.apart_weight
 
     def ranks(self, records: _Numbers) -> _Numbers:
         """See `matcher.clustering.persons.Rules`."""

@@ -30,5 +30,7 @@ class Settings:
     """Contacts since the last review of an open case that raise an ESCALATION."""
     quiet_seconds: int = 0
     """How long a FURTHER_AGENCY waits after the person's last alert, so that several agencies make one."""
+    apart_weight: float = -8.0
+    """Bits below which two records that were compared are clearly not one person: odds of 1 to 256."""
     leader_margin: float = 3.0
     """Bits by which a leader must be better (`matcher.clustering.resolve`)."""

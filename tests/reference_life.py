@@ -14,7 +14,7 @@ from . import reference
 from .factory import SCHEME, Human, Sighting, alias, model, tokens
 
 LOOK_BACK, ESCALATION_CONTACTS, LEADER_MARGIN, SECOND_RECORD_MARGIN = 100, 3, 3.0, 5.0
-POPULATION, MATCH, POSSIBLE = 1_000_000, 19.9315, 0.0
+POPULATION, MATCH, POSSIBLE, APART = 1_000_000, 19.9315, 0.0, -8.0
 """As `factory.scorer` has them; thresholds in bits."""
 REVIEWED = 1000.0
 Pair = frozenset[int]
@@ -271,7 +271,7 @@ class Life:
 
         def apart(a: bytes, b: bytes) -> bool:
             weight = self.weight(number[a], number[b])
-            return weight is not None and weight[0] < POSSIBLE
+            return weight is not None and weight[0] < APART
 
         named = {tuple(sorted(name[each] for each in pair)): weight for pair, weight in links.items()}
         persons, contested = reference.resolve(named, vetoed, apart, LEADER_MARGIN)

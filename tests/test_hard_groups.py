@@ -73,6 +73,13 @@ NEAR_TO_TWO = {
     ),
 }
 
+MARRIED = (
+    f"Lavinia | Thornbury | 1969-04-23 | F | TD6 4AB | 7 Wheelwright Lane | {nhs_number(722)}",
+    "Lavinia | Thornbury | 1969-04-23 | F | TD6 4AB | 7 Wheelwright Lane",
+    f"Lydia | Pettigrew | 1969-04-23 | F | | | {nhs_number(722)}",
+)
+"""The first is alike to the second and has the third's number."""
+
 
 @pytest.fixture(scope="module")
 def world() -> World:
@@ -90,6 +97,8 @@ def world() -> World:
         left.append((ref, one))
         right.append((ref, other))
         third.append((ref, near))
+    for records, record in zip((left, right, third), MARRIED, strict=True):
+        records.append(("married", record))
     return World([batch(LEFT, left), batch(RIGHT, right), batch(THIRD, third)])
 
 
@@ -127,3 +136,10 @@ def test_a_record_as_near_to_one_person_as_to_another_joins_neither_and_goes_to_
     assert world.is_asked((THIRD, ref), (LEFT, ref))
     assert world.is_asked((THIRD, ref), (RIGHT, ref))
     assert not world.is_one_person((LEFT, ref), (RIGHT, ref))
+
+
+def test_two_poor_records_of_one_person_do_not_part_from_the_third_that_knows_both(world):
+    known, maiden, married = ((agency, "married") for agency in (LEFT, RIGHT, THIRD))
+    assert -8 < world.weight(maiden, married) < -1  # unlike, and yet not clearly two people
+    assert world.is_one_person(known, maiden)
+    assert world.is_one_person(known, married)
