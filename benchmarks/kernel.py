@@ -68,9 +68,9 @@ def rows_of(held: NDArray[np.uint8], asked: NDArray[np.uint8], seed: int) -> Row
     following[first:, 0] = order[-1]
     encodings = np.zeros((count, passes, _BYTES // 4), np.uint32)
     encodings[:first, 0], encodings[first:, 0] = held.view("<u4"), asked.view("<u4")
-    agencies = np.zeros(count, np.int16)
-    agencies[first:] = 1
-    return Rows(blocks, following, encodings, np.full(count, _ENCODED, np.uint16), np.arange(count), agencies)
+    origins = np.zeros(count, np.int32)
+    origins[first:] = 1
+    return Rows(blocks, following, encodings, np.full(count, _ENCODED, np.uint16), np.arange(count), origins)
 
 
 def _measured(held: int, asked: int, repeats: int, seed: int) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _measured(held: int, asked: int, repeats: int, seed: int) -> dict[str, Any]:
 
 def _seconds(scorer: Scorer, rows: Rows, new: range) -> float:
     """Processor time to compare new rows with all held."""
-    before, expected = scorer.compared, len(new) * (len(rows.agencies) - int(rows.agencies.sum()))
+    before, expected = scorer.compared, len(new) * (len(rows.origins) - int(rows.origins.sum()))
     started = time.process_time()
     scorer.score(rows, new)
     seconds = time.process_time() - started

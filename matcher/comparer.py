@@ -39,5 +39,8 @@ class Comparer:
         return self._registry.ranks(records, self._agency_order)
 
     def compare(self, left: int, right: int) -> Comparison | None:
-        """How two records compare; None if they share no block."""
+        """How two records compare; None if they share no block or are of two epochs."""
+        one, other = self._registry.epochs(np.array([left, right])).tolist()
+        if one != other:
+            return None
         return self._scorer.compare(self._index.rows, self._registry.rows(left), self._registry.rows(right))

@@ -187,6 +187,7 @@ def _file(value: object, walk: _Walk) -> Path:
 
 
 _SCHEME = _text("|".join(SCHEMES), "one of " + ", ".join(SCHEMES), SCHEMES.__getitem__)
+_KEY_CHECK = _text("[0-9A-Fa-f]{32}", "32 hex digits", bytes.fromhex)
 _NAME = _text("[a-z0-9-]{1,32}", "1 to 32 of a-z, 0-9 and -")
 _SPIFFE = _text(r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)*", "a URI such as spiffe://DOMAIN/agency/NAME")
 _PROBABILITY = _accept(lambda value: type(value) in (int, float) and 0 < value < 1, "above 0 and below 1")
@@ -231,7 +232,7 @@ class ServerConfig(_File):
 
     MAIN = "matcher"
     database: Annotated[Path, _path]
-    key_check: Annotated[bytes, _text("[0-9A-Fa-f]{32}", "32 hex digits", bytes.fromhex)]
+    key_check: Annotated[bytes, _KEY_CHECK]
     tls: Annotated[TlsFiles, _Section("tls", TlsFiles)]
     agencies: Annotated[tuple[Agency, ...], _Section("agency", Agency, least=2)]
     coordinators: Annotated[tuple[Coordinator, ...], _Section("coordinator", Coordinator, least=1)]
@@ -241,6 +242,8 @@ class ServerConfig(_File):
     listen: Annotated[str, _address(0)] = "127.0.0.1:7443"
     scheme: Annotated[LinkageScheme, _SCHEME] = UK_PERSON_V1
     epoch: Annotated[int, _whole(1, 65535)] = 1
+    previous_epoch: Annotated[int | None, _whole(1, 65535)] = None
+    previous_key_check: Annotated[bytes | None, _KEY_CHECK] = None
     expected_population: Annotated[int, _whole(100)] = 1_000_000
     match_probability: Annotated[float, _PROBABILITY] = MATCH_PROBABILITY
     possible_probability: Annotated[float, _PROBABILITY] = POSSIBLE_PROBABILITY
@@ -276,6 +279,11 @@ class ServerConfig(_File):
             problems.append("[matcher] possible_probability: must be below match_probability")
         if {"database_key", "database_key_variable"} <= values.keys():
             problems.append("[matcher] database_key_variable: there is a database_key already")
+        if ("previous_epoch" in values) is not ("previous_key_check" in values):
+            problems.append("[matcher] previous_epoch, previous_key_check: give both or neither")
+        for name, in_use in (("epoch", values.get("epoch", 1)), ("key_check", values.get("key_check"))):
+            if values.get(f"previous_{name}", b"") == in_use:
+                problems.append(f"[matcher] previous_{name}: must be another one than {name}")
         if ("audit_log" in values) is not ("audit_key" in values):
             problems.append("[matcher] audit_log, audit_key: give both or neither")
         if len(values["agencies"]) > MOST_AGENCIES:

@@ -148,6 +148,19 @@ def unpack_answer(payload: bytes) -> Answer:
         raise StoreError("a stored frame is damaged") from None
 
 
+def pack_retirement(epoch: int, most: int) -> bytes:
+    """One RETIREMENT payload: the epoch, and how many records go with this frame at most."""
+    return _HEADER.pack(_MAGIC, FrameKind.RETIREMENT, 0, 0, 0, most, epoch)
+
+
+def unpack_retirement(payload: bytes) -> tuple[int, int]:
+    """Epoch and number of a RETIREMENT payload; `StoreError` if it is damaged."""
+    kind, _, (most, epoch) = _read_header(payload)
+    if kind != FrameKind.RETIREMENT or len(payload) != _HEADER.size:
+        raise StoreError("a stored frame is damaged")
+    return epoch, most
+
+
 def pack_closure(case_id: bytes) -> bytes:
     """One CLOSURE payload. `case_id` is 16 bytes."""
     return _HEADER.pack(_MAGIC, FrameKind.CLOSURE, 0, 0, 0, 1, 0) + case_id

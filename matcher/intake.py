@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from matcher.ahead import ahead
 from matcher.blocking.index import BlockIndex
+from matcher.clustering.resolve import Pair
+from matcher.epochs import Epochs
 from matcher.frame import unpack_records
 from matcher.held import HeldFrames
 from matcher.model import UNKNOWN_DAY, Contact, Frame, MatchOutcome, TokenBatch
@@ -42,14 +44,18 @@ class Intake:
             self.frames.add(frame, batch, numbers.copy())
             self._place(frame.frame_id, batch, numbers, rows)
 
-    def enter(self, frames: Iterable[Frame], outcome: MatchOutcome) -> None:
-        """Take in new RECORDS frames, and link their records with those of other agencies that are there already."""
+    def enter(self, frames: Iterable[Frame], outcome: MatchOutcome, epochs: Epochs) -> None:
+        """Take in new RECORDS frames, of one epoch, and link their records with those of other agencies that are there
+        already."""
+        carried: dict[Pair, float] = {}
         first = self.index.row_count
         for frame in frames:
             agency = self.agency_of(frame)
             if agency is not None:
-                self._enter(frame, agency, outcome)
+                self._enter(frame, agency, outcome, epochs, carried)
         outcome.links = self._scorer.score(self.index.rows, range(first, self.index.row_count))
+        if carried:
+            outcome.links = epochs.with_carried(outcome.links, carried)
         outcome.next_record = self.registry.count
 
     def is_new(self, frame: Frame) -> bool:
@@ -70,10 +76,14 @@ class Intake:
         self.index.remove(self.registry.rows(record))
         self.frames.erase(*self.registry.place(record), outcome)
 
-    def _enter(self, frame: Frame, agency: int, outcome: MatchOutcome) -> None:
+    def _enter(
+        self, frame: Frame, agency: int, outcome: MatchOutcome, epochs: Epochs, carried: dict[Pair, float]
+    ) -> None:
         batch = unpack_records(frame.payload, frame.epoch)
         numbers, known = self.registry.number(agency, batch.aliases)
         again = numbers[known].tolist()
+        if again and self.registry.epochs_seen - {batch.epoch}:
+            epochs.carry(again, batch.epoch, carried)
         days = {record: self.registry.day(record) for record in again}
         for record in again:
             self.erase(record, outcome)
@@ -96,7 +106,7 @@ class Intake:
     def _copy(self, agency: int, batch: TokenBatch, numbers: NDArray[np.int64]) -> range:
         """Copy into the index what is compared of a batch's live records, whose rows they then are."""
         records, live = _rows_of(batch, numbers)
-        return self.index.append(batch.encodings[live], batch.field_masks[live], records[live], agency)
+        return self.index.append(batch.encodings[live], batch.field_masks[live], records[live], agency, batch.epoch)
 
     def _place(self, frame_id: int, batch: TokenBatch, numbers: NDArray[np.int64], rows: range) -> None:
         """Put copied rows into their blocks, and note where the records are."""
@@ -112,6 +122,7 @@ class Intake:
             positions,
             batch.observed_days[positions],
             batch.flags[positions],
+            batch.epoch,
         )
 
 

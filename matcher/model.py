@@ -69,8 +69,8 @@ class Rows(NamedTuple):
     """(C,)."""
     records: NDArray[np.int64]
     """(C,): number of the row's record, -1 once removed."""
-    agencies: NDArray[np.int16]
-    """(C,): number of the agency that holds it."""
+    origins: NDArray[np.int32]
+    """(C,): number of the agency that holds it, and 256 times the epoch its tokens are of."""
 
 
 class FrameKind(IntEnum):
@@ -85,9 +85,11 @@ class FrameKind(IntEnum):
     """A coordinator closed a case."""
     TIME = 6
     """Time passed without any input: a day began, or a quiet period ended. Its payload is empty."""
+    RETIREMENT = 7
+    """An operator retired an epoch: records that are still of it are removed."""
 
 
-NO_AGENCY_S_INPUT = frozenset({FrameKind.ANSWER, FrameKind.CLOSURE, FrameKind.TIME})
+NO_AGENCY_S_INPUT = frozenset({FrameKind.ANSWER, FrameKind.CLOSURE, FrameKind.TIME, FrameKind.RETIREMENT})
 """Kinds of frames that no agency sent."""
 
 

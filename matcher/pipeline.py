@@ -22,8 +22,9 @@ from matcher.clustering.graph import Numbers
 from matcher.clustering.persons import People, Persons, Rules
 from matcher.clustering.resolve import Person
 from matcher.comparer import Comparer
+from matcher.epochs import Epochs
 from matcher.errors import StoreError
-from matcher.frame import unpack_aliases, unpack_answer, unpack_closure
+from matcher.frame import unpack_aliases, unpack_answer, unpack_closure, unpack_retirement
 from matcher.intake import Intake
 from matcher.model import (
     DAY_SECONDS,
@@ -70,9 +71,9 @@ class _Group:
         return self.frames[0].kind is FrameKind.RECORDS
 
 
-def _kind_of_input(frame: Frame) -> tuple[FrameKind, bool, int]:
-    """What frames must have in common to be matched together: kind, backfill and day."""
-    return frame.kind, frame.backfill, frame.committed_at // DAY_SECONDS
+def _kind_of_input(frame: Frame) -> tuple[FrameKind, int, bool, int]:
+    """What frames must have in common to be matched together: kind, epoch, backfill and day."""
+    return frame.kind, frame.epoch, frame.backfill, frame.committed_at // DAY_SECONDS
 
 
 class Pipeline:
@@ -102,8 +103,9 @@ class Pipeline:
             self._intake = Intake(self.store, self.scorer, self.settings)
             self.index, self.registry = self._intake.index, self._intake.registry
             self._comparer = Comparer(self.scorer, self.settings, self.index, self.registry)
-            self.persons = Persons(
-                Rules(self._comparer.judge, self._comparer.ranks, self.settings.leader_margin),
+            self._epochs = Epochs(self._comparer.judge, self.registry)
+            self.persons = self._epochs.persons = Persons(
+                Rules(self._epochs.judge, self._comparer.ranks, self.settings.leader_margin),
                 self.scorer.thresholds.match_weight,
             )
             self._matched_through = self.store.matched_through
@@ -134,7 +136,7 @@ class Pipeline:
                 return False
             self._complete = False
             if group.of_records and not group.entered:
-                self._intake.enter(group.frames, group.outcome)
+                self._intake.enter(group.frames, group.outcome, self._epochs)
             with ThreadPoolExecutor(1, "intake") as beside:
                 entering = beside.submit(self._enter_after, group) if self._goes_on(group) else None
                 self._match(group)
@@ -178,7 +180,7 @@ class Pipeline:
                 yield frame
 
         outcome = MatchOutcome(following.outcome.matched_through)
-        self._intake.enter(new(), outcome)
+        self._intake.enter(new(), outcome, self._epochs)
         if not entered:
             return None
         outcome.matched_through = entered[-1].frame_id
@@ -228,10 +230,13 @@ class Pipeline:
         agency = self._intake.agency_of(frame)
         if frame.kind is FrameKind.RECORDS:
             return self._resolve(outcome, touched=outcome.unlinked)
-        if frame.kind is FrameKind.ANSWER:
-            return self._take_answer(frame, outcome)
-        if frame.kind is FrameKind.CLOSURE:
-            return self._take_closure(frame, outcome)
+        of_no_agency = {
+            FrameKind.ANSWER: self._take_answer,
+            FrameKind.CLOSURE: self._take_closure,
+            FrameKind.RETIREMENT: self._take_retirement,
+        }
+        if take := of_no_agency.get(frame.kind):
+            return take(frame, outcome)
         if agency is None or frame.kind is FrameKind.TIME:
             return self._resolve(outcome)
         if frame.kind is FrameKind.CONTACTS:
@@ -255,10 +260,24 @@ class Pipeline:
 
     def _take_removals(self, frame: Frame, agency: int, outcome: MatchOutcome) -> _Stirred:
         aliases, _ = unpack_aliases(frame.payload)
-        outcome.gone = sorted({record for record in self.registry.find(agency, aliases).tolist() if record >= 0})
+        outcome.emptied.append(frame.frame_id)
+        found = np.unique(self.registry.find(agency, aliases))
+        return self._remove(found[found >= 0].tolist(), outcome)
+
+    def _take_retirement(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
+        epoch, most = unpack_retirement(frame.payload)
+        outcome.emptied.append(frame.frame_id)
+        records = self.registry.of_epoch(epoch)
+        stirred = self._remove(records[:most].tolist(), outcome)
+        if len(records) <= most:  # frames that are left are of agencies that left the configuration
+            stored, emptied = self.store.epochs().get(epoch, []), set(outcome.emptied)
+            outcome.emptied += [each for each in stored if each < frame.frame_id and each not in emptied]
+        return stirred
+
+    def _remove(self, records: list[int], outcome: MatchOutcome) -> _Stirred:
+        outcome.gone = records
         for record in outcome.gone:
             self._intake.erase(record, outcome)
-        outcome.emptied.append(frame.frame_id)
         gone = set(outcome.gone)
         about = [answer for answer in self.store.answers() if {answer.left, answer.right} & gone] if gone else []
         for record in outcome.gone:  # first, or a reviewer's answer would still hold a person together
@@ -336,7 +355,7 @@ class Pipeline:
         return np.where((last >= 0) & (first == last), np.searchsorted(after.oldest, last), -1)
 
     def compare(self, left: int, right: int) -> Comparison | None:
-        """How two records compare; None if they share no block."""
+        """How two records compare; None if they share no block or are of two epochs."""
         return self._comparer.compare(left, right)
 
     # -- alerts ------------------------------------------------------------------------------------------------------

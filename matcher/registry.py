@@ -1,4 +1,4 @@
-"""All records the matcher holds: whose, which rows, where stored, when last met. Columns by record number.
+"""All records the matcher holds: whose, of which epoch, which rows, where stored, when last met. Columns by number.
 
 Numbers count first sights: a record sent again keeps its number, one removed loses it for ever.
 """
@@ -29,11 +29,13 @@ class Registry:
     def __init__(self) -> None:
         self.count = 0
         """Records ever numbered."""
+        self.epochs_seen: set[int] = set()
+        """Epochs of which records came since memory was made: more than one while a window is open."""
         self._aliases: dict[int, NameTable] = {}
         self._numbers: dict[int, NDArray[np.int64]] = {}
         self._columns: dict[str, NDArray[np.int64]] = {
             name: np.full(_FIRST_CAPACITY, -1, np.int64)
-            for name in ("agency", "alias", "first_row", "rows", "frame", "position", "day", "flags")
+            for name in ("agency", "alias", "first_row", "rows", "frame", "position", "day", "flags", "epoch")
         }
 
     def number(self, agency: int, aliases: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -63,9 +65,10 @@ class Registry:
 
     def settle(
         self, numbers: NDArray[np.int64], rows: range, row_counts: NDArray[np.int64], frame_id: int,
-        positions: NDArray[np.int64], days: NDArray[np.int32], flags: NDArray[np.uint8],
+        positions: NDArray[np.int64], days: NDArray[np.int32], flags: NDArray[np.uint8], epoch: int,
     ) -> None:  # fmt: skip
-        """Note where records (n,) now are: `rows` in order, `row_counts` (n,) each, in one frame."""
+        """Note where records (n,) now are: `rows` in order, `row_counts` (n,) each, in one frame of an epoch."""
+        self.epochs_seen.add(epoch)
         columns = self._columns
         columns["first_row"][numbers] = rows.start + np.cumsum(row_counts) - row_counts
         columns["rows"][numbers] = row_counts
@@ -73,6 +76,7 @@ class Registry:
         columns["position"][numbers] = positions
         columns["day"][numbers] = days
         columns["flags"][numbers] = flags
+        columns["epoch"][numbers] = epoch
 
     def remove(self, record: int) -> None:
         """Forget a record and its alias."""
@@ -106,6 +110,14 @@ class Registry:
     def frames(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
         """Frame (n,) each of some records (n,) is stored in."""
         return self._columns["frame"][records]
+
+    def epochs(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Epoch (n,) the tokens of each of some records (n,) are of, -1 where they are gone."""
+        return self._columns["epoch"][records]
+
+    def of_epoch(self, epoch: int) -> NDArray[np.int64]:
+        """Records held whose tokens are of an epoch, ascending."""
+        return np.flatnonzero(self._columns["epoch"][: self.count] == epoch)
 
     def are_restricted(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of some records (n,) must never alert automatically."""
@@ -161,10 +173,11 @@ class Registry:
         places = zip(self._columns["frame"][records].tolist(), self._columns["position"][records].tolist(), strict=True)
         return self.agencies(records).tolist(), aliases, list(map(Place._make, places))
 
-    def held(self) -> NDArray[np.int64]:
-        """Records held, by agency number."""
-        agencies = self._columns["agency"][: self.count]
-        return np.bincount(agencies[agencies >= 0])
+    def held(self, *, but_of: int | None = None) -> NDArray[np.int64]:
+        """Records held, by agency number; without those of one epoch, if that is given."""
+        agencies, epochs = (self._columns[name][: self.count] for name in ("agency", "epoch"))
+        counted = agencies >= 0 if but_of is None else (agencies >= 0) & (epochs != but_of)
+        return np.bincount(agencies[counted])
 
     def _keys(self, records: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Aliases of some records (n,) as two little endian words, (n, 2)."""

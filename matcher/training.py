@@ -67,6 +67,7 @@ class Evidence:
             batch.field_masks[rows],
             np.zeros(np.count_nonzero(rows), np.int64),  # which record a row is of does not matter here
             self._numbers.setdefault(agency, len(self._numbers)),
+            batch.epoch,
         )
         self._held[agency] += int(np.count_nonzero(held))
 

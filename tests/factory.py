@@ -18,6 +18,8 @@ from matcher.scoring.scorer import Scorer
 SCHEME = UK_PERSON_V1
 EPOCH = 1
 KEYS = LinkageKeys(bytes(range(32)), SCHEME, EPOCH)
+NEXT_EPOCH = 2
+NEXT_KEYS = LinkageKeys(bytes(range(96, 128)), SCHEME, NEXT_EPOCH)
 COORDINATOR = X25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
 DATABASE_KEY = bytes(range(64, 96))
 TODAY = 20_000
@@ -67,8 +69,9 @@ def alias(agency: str, ref: str) -> bytes:
     return AliasKey(bytes(32), agency).alias(ref)
 
 
-def tokens(agency: str, *sightings: Sighting) -> TokenBatch:
+def tokens(agency: str, *sightings: Sighting, epoch: int = EPOCH) -> TokenBatch:
     """The batch an agency sends."""
+    keys = {EPOCH: KEYS, NEXT_EPOCH: NEXT_KEYS}[epoch]
     rows = [(each, human) for each in sightings for human in (each.human, *each.variants)]
     born = [human.born.split("-") if human.born else ["", "", ""] for _, human in rows]
     batch = NormalisedBatch(
@@ -88,7 +91,7 @@ def tokens(agency: str, *sightings: Sighting) -> TokenBatch:
         note=["" for _ in rows],
     )
     public = COORDINATOR.public_key().public_bytes_raw()
-    return Tokeniser(SCHEME, KEYS, AliasKey(bytes(32), agency), agency, public).tokenise(batch)
+    return Tokeniser(SCHEME, keys, AliasKey(bytes(32), agency), agency, public).tokenise(batch)
 
 
 def model() -> MatchModel:

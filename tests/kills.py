@@ -25,7 +25,7 @@ from matcher.frame import pack_closure, pack_records
 from matcher.model import FrameKind, Resolution
 from matcher.store.sqlite import SqliteStore
 
-from .factory import DATABASE_KEY, EPOCH, Sighting, tokens
+from .factory import DATABASE_KEY, EPOCH, NEXT_EPOCH, Sighting, tokens
 from .reference_life import Case, Input, Life
 from .states import HUMANS, PEOPLE, REFS, States
 from .world import World
@@ -35,7 +35,13 @@ _GENERATION = 20
 """Cycles on one database."""
 _EARLY, _LATER = 0.1, 0.15
 """Seconds after its start, or after it began to work, in which a process is killed."""
-_OFTEN = {FrameKind.RECORDS: 4, FrameKind.CONTACTS: 2, FrameKind.REMOVALS: 1, FrameKind.ANSWER: 1}
+_OFTEN = {
+    FrameKind.RECORDS: 4,
+    FrameKind.CONTACTS: 2,
+    FrameKind.REMOVALS: 1,
+    FrameKind.ANSWER: 1,
+    FrameKind.RETIREMENT: 0.5,
+}
 _FILES = ("matcher.db", "matcher.db-wal", "matcher.db.tally", "matcher.db.sum")
 
 
@@ -69,6 +75,7 @@ class Kills:
         self.chosen = chosen
         self.life = Life(quiet_seconds=60)
         self.days = self.seconds = 0
+        self.epoch = EPOCH
         self.marks: dict[str, int] = {}
         self.parked: set[tuple[str, int]] = set()
 
@@ -76,6 +83,7 @@ class Kills:
         """Let a process work and kill it; compare."""
         self.days += self.chosen.choice([0, 0, 0, 1, 40])
         self.seconds = (self.seconds + self.chosen.choice([0, 30, 60])) % 86000
+        self.epoch = self.chosen.choice([self.epoch, self.epoch, EPOCH, NEXT_EPOCH])
         early, seed = self.chosen.random() < 0.25, self.chosen.random()
         reader, writer = os.pipe()
         process = os.fork()
@@ -119,6 +127,7 @@ class Kills:
         world = World(store, quiet_seconds=60)
         world.today += self.days
         world.seconds = self.seconds
+        world.epoch = self.epoch
         return world
 
     def _input(self, world: World) -> Input:
@@ -135,16 +144,18 @@ class Kills:
             return Input(kind, agency, [(ref, world.today - chosen.choice([0, 0, 1, 30])) for ref in refs], now)
         if kind is FrameKind.REMOVALS:
             return Input(kind, agency, refs[:1], now)
+        if kind is FrameKind.RETIREMENT:
+            return Input(kind, "", (EPOCH + NEXT_EPOCH - self.epoch, chosen.choice([1, 100])), now)
         sightings = [Sighting(ref, chosen.choice(HUMANS), world.today) for ref in refs]
-        return Input(FrameKind.RECORDS, agency, sightings, now, chosen.random() < 0.2)
+        return Input(FrameKind.RECORDS, agency, sightings, now, chosen.random() < 0.2, self.epoch)
 
     def _commit(self, world: World, frame: Input, number: int) -> None:
         about = frame.about
         world._requests = number
         if frame.kind is FrameKind.RECORDS:
-            payload = pack_records(tokens(frame.agency, *about))
+            payload, epoch = pack_records(tokens(frame.agency, *about, epoch=frame.epoch)), frame.epoch
             offset = world.store.next_offset(frame.agency, "f")
-            world.store.append(frame.agency, "f", offset, len(about), EPOCH, payload, frame.at, frame.backfill)
+            world.store.append(frame.agency, "f", offset, len(about), epoch, payload, frame.at, frame.backfill)
         elif frame.kind is FrameKind.CONTACTS:
             world.meet_each(frame.agency, about)
         elif frame.kind is FrameKind.REMOVALS:
@@ -152,6 +163,8 @@ class Kills:
         elif frame.kind is FrameKind.ANSWER:
             pair, resolution, expires_at = about
             world.answer_pair(*sorted(pair), resolution, expires_at)
+        elif frame.kind is FrameKind.RETIREMENT:
+            world.retire(*about)
         else:
             world.store.close_case(about, EPOCH, pack_closure(about), frame.at)
             self.life.cases[about].closed_at = frame.at  # of this process alone: it closes each case once

@@ -11,7 +11,7 @@ from matcher.model import DAY_SECONDS, UNKNOWN_DAY, AlertKind, FrameKind, Resolu
 from matcher.scoring.model import prior_weight
 
 from . import reference
-from .factory import SCHEME, Human, Sighting, alias, model, tokens
+from .factory import EPOCH, SCHEME, Human, Sighting, alias, model, tokens
 
 LOOK_BACK, ESCALATION_CONTACTS, LEADER_MARGIN, SECOND_RECORD_MARGIN = 100, 3, 3.0, 5.0
 POPULATION, MATCH, POSSIBLE, APART = 1_000_000, 19.9315, 0.0, -8.0
@@ -33,6 +33,7 @@ class Record:
     restricted: bool
     frame: int
     """Frame that brought it last, from 1."""
+    epoch: int
     contacts: set[int] = field(default_factory=set)
     closed: tuple[int, int] | None = None
     """Day and frame of its last closure."""
@@ -52,6 +53,7 @@ class Input:
     about: object
     at: int
     backfill: bool = False
+    epoch: int = EPOCH
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ class Case:
 
 
 @cache
-def compared(one: Human, other: Human) -> tuple[float, bool] | None:
+def compared(one: Human, other: Human, epoch: int) -> tuple[float, bool] | None:
     """Match weight of two people's records in bits, and whether identifiers rule the pair out; None if they share no
-    block."""
-    distance = reference.distances(SCHEME, _row(one), _row(other))
+    block. Both are of one epoch."""
+    distance = reference.distances(SCHEME, _row(one, epoch), _row(other, epoch))
     if distance is None:
         return None
     made = model()
@@ -103,8 +105,8 @@ def compared(one: Human, other: Human) -> tuple[float, bool] | None:
 
 
 @cache
-def _row(human: Human) -> tuple[list[bytes], list[bytes], int]:
-    batch = tokens("police", Sighting("any", human))
+def _row(human: Human, epoch: int) -> tuple[list[bytes], list[bytes], int]:
+    batch = tokens("police", Sighting("any", human), epoch=epoch)
     present = [bool(batch.pass_masks[0] >> p & 1) for p in range(len(SCHEME.passes))]
     tokens_ = [batch.block_tokens[0, p].tobytes() if there else b"" for p, there in enumerate(present)]
     return tokens_, [encoding.tobytes() for encoding in batch.encodings[0]], int(batch.field_masks[0])
@@ -128,6 +130,8 @@ class Life:
         self.told: dict[int, Known] = {}
         self.log: list[Said | None] = []
         """None where an alert was purged."""
+        self.carried: dict[Pair, tuple[float, bool] | None] = {}
+        """What was `compared` of records that are of two epochs now."""
         self.cases: dict[bytes, Case] = {}
         self.notices: list[tuple[bytes, str, bytes]] = []
         """Case, agency and alias of each that is not confirmed."""
@@ -140,16 +144,19 @@ class Life:
         assert count == 1 or {frame.kind for frame in frames} == {FrameKind.RECORDS}
         self.matched += count
         self.now = now
+        self._connected = self._components()
         for frame in frames:
             self.today = self._day_at(frame.at)
             {
                 FrameKind.RECORDS: self._take_records,
                 FrameKind.CONTACTS: self._take_contacts,
                 FrameKind.REMOVALS: self._take_removals,
+                FrameKind.RETIREMENT: self._take_retirement,
                 FrameKind.ANSWER: self._take_answer,
                 FrameKind.CLOSURE: self._take_closure,
                 FrameKind.TIME: lambda _: None,
             }[frame.kind](frame)
+        self.carried = {pair: found for pair, found in self.carried.items() if len(self._epochs(pair)) == 2}
         self._resolve()
         self._say(before, now, frame.backfill)
         if self.today != today:
@@ -179,14 +186,36 @@ class Life:
             days: set[int] = set()
             if there := self.find(frame.agency, sighting.ref):
                 days = {there.day} if UNKNOWN_DAY != there.day < sighting.day else set()
+                self._carry(there, frame.epoch)
                 number, contacts, closed = there.number, there.contacts | days, there.closed
             else:
                 number, contacts, closed = self.numbered, set(), None
                 self.numbered += 1
             self.records[number] = Record(
                 *(number, frame.agency, sighting.ref, sighting.human, sighting.day, sighting.restricted),
-                *(self.matched, contacts, closed),
+                *(self.matched, frame.epoch, contacts, closed),
             )
+
+    def _carry(self, record: Record, epoch: int) -> None:
+        """A record is about to be one of another epoch."""
+        for other in self.records.values():
+            pair = frozenset((record.number, other.number))
+            if record.epoch == other.epoch != epoch and len(pair) == 2:
+                found = self.weight(*pair)
+                link = found and record.agency != other.agency and found[0] >= POSSIBLE
+                if link or any(pair <= component for component in self._connected):
+                    self.carried.setdefault(pair, found)
+
+    def _components(self) -> list[set[int]]:
+        """Records that links of MATCH or better, and answers of any kind, connect."""
+        components: list[set[int]] = []
+        for pair in [*self.pairs(MATCH), *self.answers]:
+            touched = [each for each in components if each & pair]
+            components = [each for each in components if not each & pair] + [set(pair).union(*touched)]
+        return components
+
+    def _epochs(self, pair: Pair) -> set[int]:
+        return {self.records[number].epoch for number in pair if number in self.records}
 
     def _take_contacts(self, frame: Input) -> None:
         for ref, day in frame.about:
@@ -195,7 +224,13 @@ class Life:
                 record.day = max(record.day, day)
 
     def _take_removals(self, frame: Input) -> None:
-        gone = {record.number for ref in frame.about if (record := self.find(frame.agency, ref))}
+        self._remove({record.number for ref in frame.about if (record := self.find(frame.agency, ref))})
+
+    def _take_retirement(self, frame: Input) -> None:
+        epoch, most = frame.about
+        self._remove(set(sorted(each.number for each in self.records.values() if each.epoch == epoch)[:most]))
+
+    def _remove(self, gone: set[int]) -> None:
         self.answers = {pair: answer for pair, answer in self.answers.items() if not pair & gone}
         for number in gone:
             del self.records[number]
@@ -225,8 +260,10 @@ class Life:
     # -- persons -----------------------------------------------------------------------------------------------------
 
     def weight(self, one: int, other: int) -> tuple[float, bool] | None:
-        """As `compared`, of two records."""
-        return compared(self.records[one].human, self.records[other].human)
+        """As `compared`, of two records; of two epochs, what was found before."""
+        if len(self._epochs(frozenset((one, other)))) == 2:
+            return self.carried.get(frozenset((one, other)))
+        return compared(self.records[one].human, self.records[other].human, self.records[one].epoch)
 
     def pairs(self, least: float, below: float = REVIEWED) -> dict[Pair, float]:
         """Pairs of records of two agencies, by their match weight."""

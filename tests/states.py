@@ -1,8 +1,9 @@
 """Everything that can happen to a matcher, in any order, against `reference_life.Life`, over the store on disk.
 
-Agencies send, send again, report contacts and remove; a coordinator watches, acknowledges, opens, decides and closes;
-a reviewer answers; time passes and the clock jumps; a write fails, the process is killed, the power goes. After every
-step the matcher knows and has said exactly what the oracle says, and the definitions hold whatever the way there was.
+Agencies send, send again, change the key, report contacts and remove; a coordinator watches, acknowledges, opens,
+decides and closes; a reviewer answers; an operator retires an epoch; time passes and the clock jumps; a write fails,
+the process is killed, the power goes. After every step the matcher knows and has said exactly what the oracle says,
+and the definitions hold whatever the way there was.
 
 `python -m tests.states --steps 100000 --seed 1` is the long run; `test_states.py` is the short one.
 """
@@ -21,6 +22,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -61,6 +63,7 @@ from .factory import (
     CHLOE,
     DATABASE_KEY,
     EPOCH,
+    NEXT_EPOCH,
     VAGUE_ANNA,
     Human,
     Sighting,
@@ -230,40 +233,83 @@ class States(RuleBasedStateMachine):
     @rule(agency=st.sampled_from(PEOPLE), drawn=records, backfill=st.sampled_from([False, False, True]))
     def append(self, agency: str, drawn: dict, backfill: bool) -> None:
         sightings = self.batch(agency, drawn)
+        self.send(agency, sightings, backfill)
+
+    def send(self, agency: str, sightings: list[Sighting], backfill: bool = False) -> None:
+        """Append records, under the key in use."""
         for each in sightings:
             self.world._names[alias(agency, each.ref)] = (agency, each.ref)
-        offset = self.store.next_offset(agency, "f")
-        payload, now = pack_records(tokens(agency, *sightings)), self.world._now()
-        frame = Input(FrameKind.RECORDS, agency, sightings, now, backfill)
+        offset, epoch = self.store.next_offset(agency, "f"), self.world.epoch
+        payload, now = pack_records(tokens(agency, *sightings, epoch=epoch)), self.world._now()
+        frame = Input(FrameKind.RECORDS, agency, sightings, now, backfill, epoch)
         self.commit(
-            frame, lambda: self.store.append(agency, "f", offset, len(sightings), EPOCH, payload, now, backfill)
+            frame, lambda: self.store.append(agency, "f", offset, len(sightings), epoch, payload, now, backfill)
         )
         self.sent.append((agency, offset, sightings))
+
+    @rule()
+    def change_the_key(self) -> None:
+        """A window opens, or is turned round: records of the other epoch are to be sent again."""
+        self.world.epoch = NEXT_EPOCH if self.world.epoch == EPOCH else EPOCH
+
+    @rule(agencies=st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=3, unique=True))
+    def send_all_again(self, agencies: list[str]) -> None:
+        """Some agencies send all they have under another key: nobody's persons change, and nothing is said."""
+        self.match()
+        if len({each.epoch for each in self.life.records.values()} | {self.world.epoch}) > 1:
+            return  # what came anew under the key in use is compared with what is sent again
+        self.change_the_key()
+        self.pass_time()
+        self.match()
+        persons, queue, last = self.life.persons, self.life.queue(), len(self.life.log)
+        for agency in agencies:
+            held = [each for each in self.life.records.values() if each.agency == agency]
+            if held:
+                self.send(agency, [Sighting(each.ref, each.human, each.day, each.restricted) for each in held])
+                self.match()
+        assert (self.life.persons, self.life.queue()) == (persons, queue)
+        # a record without a day counts again once it is sent again after a closure
+        if not any(each.closed and each.day == UNKNOWN_DAY for each in self.life.records.values()):
+            assert len(self.life.log) == last
+
+    @rule(most=st.sampled_from([1, 2, 100, 100]))
+    def retire(self, most: int) -> None:
+        """The epoch that is not in use ends, or some of its records go."""
+        epoch = NEXT_EPOCH if self.world.epoch == EPOCH else EPOCH
+        self.match()  # as the command does
+        frame = Input(FrameKind.RETIREMENT, "", (epoch, most), self.world._now())
+        self.commit(frame, lambda: self.world.retire(epoch, most))
+        self.match()
+        if most == 100:
+            assert epoch not in self.store.epochs()
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), shift=st.sampled_from([0, 1]))
     def append_stale_or_ahead(self, data: st.DataObject, shift: int) -> None:
         agency, offset, sightings = data.draw(st.sampled_from(self.sent))
         expected = self.store.next_offset(agency, "f")
-        payload = pack_records(tokens(agency, *sightings))
+        payload = pack_records(tokens(agency, *sightings, epoch=self.world.epoch))
         with pytest.raises(OffsetGapError if shift else OffsetCommittedError) as refused:
-            self.store.append(agency, "f", expected + 1 if shift else offset, len(sightings), EPOCH, payload, 0)
+            self.store.append(
+                agency, "f", expected + 1 if shift else offset, len(sightings), self.world.epoch, payload, 0
+            )
         assert refused.value.expected == expected
 
     @rule(name=names, human=st.sampled_from(HUMANS))
     def submit(self, name: tuple[str, str], human: Human) -> None:
         agency, sighting = name[0], Sighting(name[1], human, self.world.today)
         self.world._names[alias(*name)] = name
-        payload, now = pack_records(tokens(agency, sighting)), self.world._now()
+        epoch = self.world.epoch
+        payload, now = pack_records(tokens(agency, sighting, epoch=epoch)), self.world._now()
         request = f"s{len(self.life.frames)}"
 
         def call() -> None:
-            self.store.submit(agency, request, FrameKind.RECORDS, EPOCH, payload, b"content", now)
+            self.store.submit(agency, request, FrameKind.RECORDS, epoch, payload, b"content", now)
 
-        self.commit(Input(FrameKind.RECORDS, agency, [sighting], now), call)
+        self.commit(Input(FrameKind.RECORDS, agency, [sighting], now, epoch=epoch), call)
         call()  # sent again, nothing is committed
         with pytest.raises(RequestReusedError):
-            self.store.submit(agency, request, FrameKind.RECORDS, EPOCH, payload, b"other", now)
+            self.store.submit(agency, request, FrameKind.RECORDS, epoch, payload, b"other", now)
 
     @rule(
         agency=st.sampled_from(PEOPLE),
@@ -489,6 +535,7 @@ class States(RuleBasedStateMachine):
             assert (registry.agency(number) >= 0) == (record is not None)
             if record:
                 assert (registry.day(number), registry.restricted(number)) == (record.day, record.restricted)
+                assert registry.epochs(np.array(number)) == record.epoch
                 assert set(store.contacts(number)) == record.contacts
                 assert (pipeline.agency_of(number).name.encode() + b"/" + registry.alias(number)) == record.name
         assert {frozenset(person.records) for person in persons} == life.persons
@@ -552,6 +599,7 @@ class States(RuleBasedStateMachine):
             if not may <= known.agencies:
                 assert 0 <= life.now - known.at < life.quiet_seconds
 
+    @precondition(lambda self: len({each.epoch for each in self.life.records.values()}) < 2)
     @rule(order=st.integers(0, 2**32))
     def whatever_the_order_the_same_persons_are_known(self, order: int) -> None:
         """All records that are held, sent at once to a new matcher in another order and other batches."""
@@ -559,6 +607,7 @@ class States(RuleBasedStateMachine):
         other = World()
         other.today, other.seconds = self.life.today, 0
         left = list(self.life.records.values())
+        other.epoch = left[0].epoch if left else EPOCH
         chosen.shuffle(left)
         while left:
             mine = [each for each in left if each.agency == left[0].agency][: chosen.randint(1, 3)]

@@ -209,6 +209,25 @@ def test_a_misspelt_name_is_not_reported_as_missing_too(folder: Path) -> None:
     ]
 
 
+def test_a_window_names_another_epoch_and_another_key_check(folder: Path) -> None:
+    def with_window(window: str) -> str:
+        return SERVER.replace("key_check", f"{window}\nepoch = 7\nkey_check", 1)
+
+    right = f'previous_epoch = 6\nprevious_key_check = "{"ab" * 16}"'
+    (folder / "window.toml").write_text(with_window(right))
+    config = ServerConfig.load(folder / "window.toml")
+    assert (config.epoch, config.previous_epoch, config.previous_key_check) == (7, 6, b"\xab" * 16)
+    assert problems(folder, with_window("previous_epoch = 6")) == [
+        "[matcher] previous_epoch, previous_key_check: give both or neither"
+    ]
+    assert problems(folder, with_window(right.replace("6", "7"))) == [
+        "[matcher] previous_epoch: must be another one than epoch"
+    ]
+    assert problems(folder, with_window(right.replace("ab" * 16, config.key_check.hex()))) == [
+        "[matcher] previous_key_check: must be another one than key_check"
+    ]
+
+
 WRONG = [
     ("listen", "7443", "must be host:port"),
     ("listen", '"localhost"', "must be host:port"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from matcher.clustering.resolve import Person
-from matcher.frame import pack_aliases, pack_answer, pack_closure, pack_records
+from matcher.frame import pack_aliases, pack_answer, pack_closure, pack_records, pack_retirement
 from matcher.model import DAY_SECONDS, Alert, AlertKind, Answer, FrameKind, Resolution
 from matcher.pipeline import AgencyInfo, Pipeline, Settings
 from matcher.store.base import Store
@@ -35,6 +35,8 @@ class World:
         self.store = store or MemoryStore()
         self.today = TODAY
         self.seconds = 0
+        self.epoch = EPOCH
+        """Of the key that agencies tokenise with."""
         settings = Settings(agencies, look_back_days=100, quiet_seconds=quiet_seconds)
         self.pipeline = Pipeline(self.store, scorer(), settings, self._now)
         self._names: dict[bytes, Name] = {}
@@ -47,9 +49,9 @@ class World:
         """Append records to the agency's feed."""
         for each in sightings:
             self._names[alias(agency, each.ref)] = (agency, each.ref)
-        batch = tokens(agency, *sightings)
+        batch = tokens(agency, *sightings, epoch=self.epoch)
         offset = self.store.next_offset(agency, "f")
-        self.store.append(agency, "f", offset, len(sightings), EPOCH, pack_records(batch), self._now(), backfill)
+        self.store.append(agency, "f", offset, len(sightings), self.epoch, pack_records(batch), self._now(), backfill)
 
     def meet(self, agency: str, *refs: str, day: int | None = None) -> None:
         """Report contacts."""
@@ -63,6 +65,10 @@ class World:
     def remove(self, agency: str, *refs: str) -> None:
         """Remove records."""
         self._submit(agency, FrameKind.REMOVALS, pack_aliases(FrameKind.REMOVALS, _aliases(agency, refs)))
+
+    def retire(self, epoch: int, most: int = 1000) -> None:
+        """Retire an epoch, at most so many of its records."""
+        self._submit("", FrameKind.RETIREMENT, pack_retirement(epoch, most))
 
     def answer(self, a: Name, b: Name, resolution: Resolution, expires_at: int = 0) -> None:
         """A reviewer's answer."""
@@ -166,6 +172,8 @@ class World:
                 (
                     *(record, registry.agency(record), registry.alias(record), registry.place(record)),
                     *(registry.day(record), registry.restricted(record), len(registry.rows(record))),
+                    int(registry.epochs(np.array(record))),
+                    sorted(pipeline.persons.entries(record).items()),
                     pipeline.persons.person_of(record),
                 )
                 for record in held

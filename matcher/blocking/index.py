@@ -2,7 +2,7 @@
 removed.
 
 Each block is a linked list through its rows, newest first, so a row meets every older row of its blocks by following
-the links from itself. Memory a row: P x (W + 8) + 16 bytes, and 28 to 44 bytes a block.
+the links from itself. Rows of two epochs never meet. Memory a row: P x (W + 8) + 18 bytes, and 28 to 44 bytes a block.
 """
 
 import numpy as np
@@ -15,6 +15,8 @@ from matcher.errors import AddressSpaceError
 from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
 
+AGENCY_BITS = 8
+"""Of a row's origin, those that are of its agency; the others are of its epoch."""
 _MOST_ROWS = 1 << 26
 """Address space is taken for so many: 67 million, some 64 GB of memory were they there."""
 
@@ -35,7 +37,7 @@ class BlockIndex:
             encodings=reserved((_MOST_ROWS, self._passes, self._words), np.uint32),
             field_masks=reserved((_MOST_ROWS,), np.uint16),
             records=reserved((_MOST_ROWS,), np.int64),
-            agencies=reserved((_MOST_ROWS,), np.int16),
+            origins=reserved((_MOST_ROWS,), np.int32),
         )
         self.row_count = 0
         """Rows ever inserted."""
@@ -59,9 +61,10 @@ class BlockIndex:
         field_masks: NDArray[np.uint16],
         records: NDArray[np.int64],
         agency: int,
+        epoch: int = 0,
     ) -> range:
         """Insert rows, columns as in `TokenBatch`; `records` (R,) are numbers of their records. The rows' numbers."""
-        rows = self.append(encodings, field_masks, records, agency)
+        rows = self.append(encodings, field_masks, records, agency, epoch)
         self.place(rows, block_tokens, pass_masks)
         return rows
 
@@ -71,6 +74,7 @@ class BlockIndex:
         field_masks: NDArray[np.uint16],
         records: NDArray[np.int64],
         agency: int,
+        epoch: int = 0,
     ) -> range:
         """Half of an `insert`: what is compared. May go ahead of `place`, in another thread."""
         first, last = self.row_count, self.row_count + len(records)
@@ -80,7 +84,7 @@ class BlockIndex:
         rows.encodings[first:last] = encodings.view("<u4")
         rows.field_masks[first:last] = field_masks
         rows.records[first:last] = records
-        rows.agencies[first:last] = agency
+        rows.origins[first:last] = agency | epoch << AGENCY_BITS
         self.row_count = last
         return range(first, last)
 

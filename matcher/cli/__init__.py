@@ -25,6 +25,7 @@ for command in (
     server_commands.backup,
     server_commands.restore,
     server_commands.rekey,
+    server_commands.retire_epoch,
     audit.audit,
     train.train,
     coordinator.alerts,

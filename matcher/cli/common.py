@@ -29,7 +29,8 @@ jobs_option = click.option(
 )
 
 
-def _reference(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+def reference(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """An option that names a record of the caller's own."""
     if value is not None and not re.fullmatch("[A-Za-z0-9._-]{1,64}", value):
         raise click.BadParameter("must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
     return value
@@ -38,7 +39,7 @@ def _reference(_context: click.Context, _parameter: click.Parameter, value: str 
 justification_option = click.option(
     "--justification",
     metavar="REFERENCE",
-    callback=_reference,
+    callback=reference,
     help="Why you ask: a reference of your own, such as a case number, for the matcher's audit log.",
 )
 

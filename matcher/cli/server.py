@@ -1,4 +1,4 @@
-"""`matcher serve`, `status`, `backup`, `restore` and `rekey`: what an operator runs."""
+"""`matcher serve`, `status`, `backup`, `restore`, `rekey` and `retire-epoch`: what an operator runs."""
 
 import ctypes
 import faulthandler
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_to_stderr
+from matcher.cli.common import EXISTING_FILE, FILE, Command, config_option, log_to_stderr, reference
 
 _SWITCH_SECONDS = 0.0001
 _MALLOC = {
@@ -113,6 +113,28 @@ def rekey(config_path: Path, new_key: Path) -> None:
         change(database, None if is_plain(database) else config.read_database_key(), new)
         click.echo(f"encrypted {database}; backups made before need the key they were made with")
     click.echo(f'have the configuration name the key:\ndatabase_key = "{new_key.absolute()}"')
+
+
+@click.command(cls=Command, name="retire-epoch")
+@config_option
+@click.option("--justification", metavar="REFERENCE", required=True, callback=reference, help="For the audit log.")
+@click.option("--yes", is_flag=True, help="Remove the records that no agency has sent again.")
+def retire_epoch(config_path: Path, justification: str, yes: bool) -> None:
+    """End the previous epoch: remove every record that was not sent again. The matcher must be stopped.
+
+    Without --yes nothing is removed while there are such records; it says how many each agency holds.
+    """
+    from matcher.config import ServerConfig
+    from matcher.service.retiring import retire
+
+    config = ServerConfig.load(config_path)
+    left = retire(config, justification, remove=yes)
+    if left and not yes:
+        for agency, count in left.items():
+            click.echo(f"{agency}: {count} records of epoch {config.previous_epoch} not sent again")
+        raise click.ClickException("nothing was removed: have them sent again, or give --yes to remove them")
+    click.echo(f"epoch {config.previous_epoch} is retired, {sum(left.values())} records were removed;")
+    click.echo("take previous_epoch and previous_key_check out of the configuration")
 
 
 @click.command(cls=Command)

@@ -11,6 +11,8 @@ from matcher.model import Links
 Numbers = NDArray[np.int64]
 _Column = TypeVar("_Column", bound=np.generic)
 _FIRST_CAPACITY = 1024
+NO_LINK = -998.0
+"""Up to this weight an entry is no link: it says what else is known of two records (`matcher.epochs`)."""
 
 
 class LinkGraph:

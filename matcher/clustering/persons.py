@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.clustering.graph import LinkGraph, Numbers, grown
+from matcher.clustering.graph import NO_LINK, LinkGraph, Numbers, grown
 from matcher.clustering.kernels import chain, gather, pairs_within, resolve_small
 from matcher.clustering.resolve import Pair, PairRules, Person, Resolved, pair_of, resolve
 from matcher.model import Answer, Links, Resolution
@@ -31,11 +31,14 @@ _PART = 1 << 15
 _FIRST_CAPACITY = 1024
 
 
+Judge = Callable[[Numbers, Numbers], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What resolution asks about pairs and records."""
 
-    judge: Callable[[Numbers, Numbers], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+    judge: Judge
     """Of pairs of records (n,), (n,): which (n,) are never one person, since two different valid identifiers stand
     against it, and which (n,) were compared directly and are clearly not one person. The order of the two must not
     matter."""
@@ -146,7 +149,7 @@ class Persons:
         """Pairs a reviewer is asked about: possible matches and contested links, unanswered, not of one person
         already."""
         links = self._graph.links()
-        possible = links.weight < self._match_weight
+        possible = (links.weight > NO_LINK) & (links.weight < self._match_weight)
         pairs = set(zip(links.left[possible].tolist(), links.right[possible].tolist(), strict=True))
         pairs.update(*self._contested.values())
         pairs |= {pair for pair in self._expired_between(0, self._now) if pair[1] in self._matches(pair[0])}
@@ -193,6 +196,14 @@ class Persons:
         for other in self._answers.pop(record, {}):
             del self._answers[other][record]
 
+    def entries(self, record: int) -> dict[int, float]:
+        """Weight of all that is kept of a record and each other record, links and what is none."""
+        return self._graph.neighbours(record) if record < len(self._graph.head) else {}
+
+    def around(self, record: int) -> set[int]:
+        """Records that links of MATCH or better and answers of any kind lead to from a record, and itself."""
+        return self._reached(record, lambda each: [*self._matches(each), *self._answers.get(each, ())])
+
     def _reserve(self, records: int) -> None:
         self._graph.reserve(records)
         self._person = grown(self._person, records, -1)
@@ -210,10 +221,7 @@ class Persons:
 
     def _matches(self, record: int) -> dict[int, float]:
         """Links of MATCH or better of a record."""
-        if record >= len(self._graph.head):
-            return {}
-        links = self._graph.neighbours(record)
-        return {other: weight for other, weight in links.items() if weight >= self._match_weight}
+        return {other: weight for other, weight in self.entries(record).items() if weight >= self._match_weight}
 
     def _answer(self, pair: Pair) -> Answer | None:
         return self._answers.get(pair[0], {}).get(pair[1])
@@ -311,7 +319,7 @@ class Persons:
         for record in records:
             if record in oldest:
                 continue
-            component = self._component(record)
+            component = self._reached(record, self._neighbours)
             self._ask_no_more(np.array(sorted(component)))
             oldest |= dict.fromkeys(component, -1)
             resolved = self._resolve_one(component)
@@ -345,10 +353,11 @@ class Persons:
         }
         return resolve(links, rules)
 
-    def _component(self, record: int) -> set[int]:
+    @staticmethod
+    def _reached(record: int, neighbours: Callable[[int], Iterable[int]]) -> set[int]:
         component, frontier = {record}, [record]
         while frontier:
-            for other in self._neighbours(frontier.pop()):
+            for other in neighbours(frontier.pop()):
                 if other not in component:
                     component.add(other)
                     frontier.append(other)

@@ -35,8 +35,7 @@ def unlinkable(pipeline: Pipeline, records: int) -> tuple[Unlinkable, ...]:
     np.logical_or.at(in_block, record_of, (rows.blocks[:count] >= 0).any(axis=1))
     best = np.full(records, -np.inf)
     np.maximum.at(best, record_of, _self_weights(pipeline))
-    agency = np.zeros(records, np.int64)
-    agency[record_of] = rows.agencies[:count]
+    agency = pipeline.registry.agencies(np.arange(records))
     too_little = in_block & (best < pipeline.scorer.thresholds.match_weight)
     names = [each.name for each in pipeline.settings.agencies]
     return tuple(

@@ -15,6 +15,8 @@ _TOGETHER = 32
 """Rows that are fetched from memory together."""
 _NEVER = -1
 _NONE = np.int32(-1)
+_AGENCY = np.int32(255)
+"""Of a row's origin, the bits of its agency: what lies above is its epoch."""
 VETOED = np.float32(-1000.0)
 """Weight of a pair with two different values in a field that vetoes."""
 
@@ -175,7 +177,7 @@ def score_rows(
     following: NDArray[np.int32],
     encodings: NDArray[np.uint32],
     field_masks: NDArray[np.uint16],
-    agencies: NDArray[np.int16],
+    origins: NDArray[np.int32],
     word_ends: NDArray[np.int64],
     pass_of: NDArray[np.int64],
     tables: NDArray[np.float32],
@@ -189,7 +191,8 @@ def score_rows(
     out_weights: NDArray[np.float32],
     out_distances: NDArray[np.int16],
 ) -> tuple[int, int, int]:
-    """Compare rows `first` to `last` (exclusive) with the older rows of their blocks held by other agencies.
+    """Compare rows `first` to `last` (exclusive) with the older rows of their blocks that are of their epoch and not of
+    their agency.
 
     Pairs of weight `floor` or more go to `out_rows` (n, 2) and `out_weights` (n,), and their distances to
     `out_distances` (n, F) if that is not empty. Returns pairs written, pairs compared, and the row to go on from: less
@@ -209,10 +212,11 @@ def score_rows(
                     others[count] = at
                     at = following[at, p]
                     count += 1
-                if _touch(others[:count], p, blocks, encodings, field_masks, agencies) == _NEVER:
+                if _touch(others[:count], p, blocks, encodings, field_masks, origins) == _NEVER:
                     return before, before_compared, row
                 for other in others[:count]:
-                    if agencies[other] == agencies[row] or _met(row, other, p, blocks):
+                    apart = origins[other] ^ origins[row]
+                    if apart == 0 or apart > _AGENCY or _met(row, other, p, blocks):
                         continue
                     compared += 1
                     distances(row, other, blocks, encodings, field_masks, word_ends, pass_of, distance)
@@ -247,13 +251,13 @@ def _touch(
     blocks: NDArray[np.int32],
     encodings: NDArray[np.uint32],
     field_masks: NDArray[np.uint16],
-    agencies: NDArray[np.int16],
+    origins: NDArray[np.int32],
 ) -> int:
     """Fetch from memory what comparisons of rows are about to read. Rows lie all over it, and fetched together they
     wait together, where compared one by one each would wait alone. Never `_NEVER`, but that the compiler must not
     know."""
     read = 0
     for row in rows:
-        read += (blocks[row, 0] & 1) + (field_masks[row] & 1) + (agencies[row] & 1)
+        read += (blocks[row, 0] & 1) + (field_masks[row] & 1) + (origins[row] & 1)
         read += (encodings[row, p, 0] & 1) + (encodings[row, p, encodings.shape[2] - 1] & 1)
     return read

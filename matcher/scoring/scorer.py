@@ -68,7 +68,7 @@ class Scorer:
     def score(self, rows: Rows, new: range) -> Links:
         """Links between records of `new` rows and of older ones of other agencies that are POSSIBLE_MATCH or better.
 
-        Of several variants of two records the best pair counts."""
+        Rows of two epochs are not compared. Of several variants of two records the best pair counts."""
         floor = self.thresholds.possible_weight
         middle = (new.start + new.stop) // 2
         if len(new) < _SHARED_ROWS:
@@ -103,7 +103,7 @@ class Scorer:
                 rows.following,
                 rows.encodings,
                 rows.field_masks,
-                rows.agencies,
+                rows.origins,
                 self._word_ends,
                 self._pass_of,
                 self._tables,

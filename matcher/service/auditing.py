@@ -225,6 +225,15 @@ class Auditor:
         with suppress(AuditError):
             self._service("stop", {})
 
+    def retiring(self, epoch: int, records: int, justification: str) -> None:
+        """Note that records still of an epoch are about to be removed; `AuditError` if that cannot be noted."""
+        if self._log:
+            self._log.write({
+                "operation": Operation.ERASURE, "event": "retire-epoch", "epoch": epoch, "records": records,
+                JUSTIFICATION: justification,
+            })  # fmt: skip
+            self._log.sync()
+
     def combining(self, frames: list[Frame], outcome: MatchOutcome) -> None:
         """Note what matching is about to commit; `AuditError` if that cannot be noted. What is replaced and erased is
         what agencies sent again or removed; what matched is not counted."""

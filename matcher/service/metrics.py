@@ -109,6 +109,7 @@ def _standing(status: GetStatusResponse) -> Iterable[Metric]:
     yield GaugeMetricFamily("matcher_frames_waiting", "Frames committed and not yet matched.", status.frames_waiting)
     for name, text, count in (
         ("matcher_records", "Records held", status.records),
+        ("matcher_records_of_previous_epoch", "Of those, records to send again", status.records_of_previous_epoch),
         ("matcher_alerts", "Alerts in the log", status.alerts),
         ("matcher_over_cap_rows", "Rows left uncompared in some pass", status.over_cap),
         ("matcher_removals_unconfirmed", "Removal notices not confirmed", status.removals_unconfirmed),

@@ -25,7 +25,8 @@ def blurred(count: int) -> pb.BlurredCount:
 class StatusServicer(StatusServiceServicer):
     """See the contract."""
 
-    def __init__(self, matching: Matching, removal_days: int, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, matching: Matching, removal_days: int, epoch: int, now: Callable[[], float] = time.time) -> None:
+        self._epoch = epoch
         self._matching = matching
         self._removal_seconds = removal_days * DAY_SECONDS
         self._now = now
@@ -39,19 +40,27 @@ class StatusServicer(StatusServiceServicer):
         pipeline, store = self._matching.pipeline, self._matching.store
         with pipeline.lock:
             held = pipeline.registry.held().tolist()
+            behind = pipeline.registry.held(but_of=self._epoch).tolist()
             over_cap = pipeline.index.over_cap
         last = {state.agency: state.last_committed_at // DAY_SECONDS for state in store.feed_states()}
         agencies = [agency.name for agency in pipeline.settings.agencies]
         held += [0] * (len(agencies) - len(held))
+        behind += [0] * (len(agencies) - len(behind))
         return pb.GetStatusResponse(
             version=version(DISTRIBUTION),
             frames_waiting=pipeline.frames_waiting,
             records=blurred(sum(held)),
+            records_of_previous_epoch=blurred(sum(behind)),
             alerts=blurred(store.last_sequence),
             over_cap=blurred(over_cap),
             feeds=[
-                pb.FeedStatus(agency=agency, records=blurred(count), last_committed_day=last.get(agency, -1))
-                for agency, count in sorted(zip(agencies, held, strict=True))
+                pb.FeedStatus(
+                    agency=agency,
+                    records=blurred(count),
+                    last_committed_day=last.get(agency, -1),
+                    records_of_previous_epoch=blurred(old),
+                )
+                for agency, count, old in sorted(zip(agencies, held, behind, strict=True))
             ],
             removals_unconfirmed=blurred(store.removals_unconfirmed),
             removals_overdue=blurred(store.removals_overdue(int(self._now()) - self._removal_seconds)),

@@ -30,6 +30,7 @@ from matcher.service.identity import Directory
 from matcher.service.matching import Matching
 from matcher.service.metrics import Metrics, State
 from matcher.service.operation import StatusServicer
+from matcher.store.base import Store
 from matcher.store.sqlite import SqliteStore
 from matcher.v1 import (
     alert_service_pb2,
@@ -68,11 +69,8 @@ class Server:
             self._at_end = undo.pop_all()
 
     def _open(self, config: ServerConfig) -> None:
-        model = MatchModel.load(config.model, config.scheme) if config.model else MatchModel.shipped(config.scheme)
-        self._store.bind("scheme", config.scheme.digest.hex())
-        # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start
-        scoring = (model.digest, config.expected_population, config.possible_probability)
-        self._store.bind("scoring", " ".join(map(str, scoring)))
+        model = bound_model(config, self._store)
+        check_epochs(config, self._store)
         making = partial(
             Pipeline,
             self._store,
@@ -154,7 +152,7 @@ class Server:
         alerts = AlertServicer(self.matching, config.epoch, lambda context: directory.identify(context).restricted)
         alert_service_pb2_grpc.add_AlertServiceServicer_to_server(alerts, server)
         case_service_pb2_grpc.add_CaseServiceServicer_to_server(CaseServicer(config, self.matching), server)
-        self._status = StatusServicer(self.matching, config.removal_days)
+        self._status = StatusServicer(self.matching, config.removal_days, config.epoch)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(self._status, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if config.reflection:
@@ -175,6 +173,30 @@ class Server:
 def load_loops() -> None:
     """Call a compiled loop: the first one takes a third of a second, in which what runs it is loaded."""
     NameTable().find(np.zeros((1, ALIAS_BYTES), np.uint8))
+
+
+def bound_model(config: ServerConfig, store: Store) -> MatchModel:
+    """The model a configuration names; `StoreError` if the database was made for another one, or another scheme."""
+    model = MatchModel.load(config.model, config.scheme) if config.model else MatchModel.shipped(config.scheme)
+    store.bind("scheme", config.scheme.digest.hex())
+    # what stored weights were made with; the threshold of a MATCH applies to them afresh at every start
+    scoring = (model.digest, config.expected_population, config.possible_probability)
+    store.bind("scoring", " ".join(map(str, scoring)))
+    return model
+
+
+def check_epochs(config: ServerConfig, store: Store) -> None:
+    """`ConfigError` if a database holds records of an epoch that a configuration does not name, `StoreError` if it took
+    them in under another key check."""
+    named = {config.epoch: config.key_check, config.previous_epoch: config.previous_key_check}
+    for epoch in sorted(store.epochs()):
+        if (key_check := named.get(epoch)) is None:
+            raise ConfigError("[matcher] previous_epoch", [
+                f"[matcher] previous_epoch: the database holds records of epoch {epoch}, which is neither epoch nor "
+                f"previous_epoch: set previous_epoch = {epoch} and its previous_key_check until every agency has "
+                "sent its records again, then end that epoch with `matcher retire-epoch`"
+            ])  # fmt: skip
+        store.bind(f"key check of epoch {epoch}", key_check.hex())
 
 
 def scorer_of(config: ServerConfig, model: MatchModel) -> Scorer:

@@ -143,6 +143,9 @@ class Store(Protocol):
         """All RECORDS frames that have record numbers and are not emptied, in order: what the index is rebuilt from.
         Frames are read as the caller goes on; matching meanwhile may or may not show in those still to come."""
 
+    def epochs(self) -> dict[int, list[int]]:
+        """By epoch the RECORDS frames that are not emptied, ascending."""
+
     def read_payload(self, frame_id: int, position: int, size: int) -> bytes:
         """Part of a frame's payload. `StoreError` if there is no such part."""
 

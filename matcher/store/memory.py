@@ -167,6 +167,12 @@ class MemoryStore:
             if numbers is not None:
                 yield MatchedFrame(frame, numbers.copy())
 
+    def epochs(self) -> dict[int, list[int]]:
+        """See `Store`."""
+        with self._opened():
+            held = [frame for frame in self._frames if frame.kind is FrameKind.RECORDS and frame.payload]
+        return {epoch: [each.frame_id for each in held if each.epoch == epoch] for epoch in {f.epoch for f in held}}
+
     def read_payload(self, frame_id: int, position: int, size: int) -> bytes:
         """See `Store`."""
         with self._opened():
@@ -385,13 +391,7 @@ class MemoryStore:
 
     def _close(self, closure: Closure) -> None:
         self._cases.apply(closure)
-        last = {alert.person_id: alert for alert in self._alerts if alert}
-        named: set[bytes] = set()
-        more = {closure.person_id}
-        while more:
-            named |= more
-            more = {each.person_id for each in last.values() if each.surviving_person_id in more} - named
-        self._alerts = [alert and left_by(alert, named) for alert in self._alerts]
+        self._alerts = left_by(self._alerts, closure.person_id)
         self._leave_alerts({closed.record for closed in closure.records})
         self._closed |= {closed.record: closed for closed in closure.records}
 

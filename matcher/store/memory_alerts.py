@@ -1,5 +1,7 @@
 """What erasures and closures leave of an alert in the memory store."""
 
+from collections.abc import Sequence
+
 from matcher.model import Alert, AlertKind
 
 
@@ -9,7 +11,19 @@ def without(alert: Alert, records: set[int]) -> Alert:
     return alert if len(members) == len(alert.members) else alert._replace(members=members)
 
 
-def left_by(alert: Alert, purged: set[bytes]) -> Alert | None:
+def left_by(alerts: Sequence[Alert | None], person_id: bytes) -> list[Alert | None]:
+    """What a closure leaves of the log: nothing about its person, and about persons whose last alert says that they
+    were merged into it."""
+    last = {alert.person_id: alert for alert in alerts if alert}
+    named: set[bytes] = set()
+    more = {person_id}
+    while more:
+        named |= more
+        more = {each.person_id for each in last.values() if each.surviving_person_id in more} - named
+    return [alert and _left_of(alert, named) for alert in alerts]
+
+
+def _left_of(alert: Alert, purged: set[bytes]) -> Alert | None:
     """What is left once all about some persons is purged: nothing of their own alerts, and who was merged into one of
     them is withdrawn."""
     if alert.person_id in purged:

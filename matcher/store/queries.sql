@@ -59,6 +59,9 @@ SELECT coalesce(max(frame_id), 0) FROM frame;
 SELECT frame_id, agency, kind, epoch, payload, committed_at, backfill
 FROM frame WHERE frame_id > ? ORDER BY frame_id LIMIT ?;
 
+-- name: record_frames
+SELECT epoch, frame_id FROM frame WHERE kind = 1 AND length(payload) > 0 ORDER BY frame_id;
+
 -- name: payload_size
 SELECT length(payload) FROM frame WHERE frame_id = ?;
 

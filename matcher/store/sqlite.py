@@ -218,6 +218,13 @@ class SqliteStore(SqliteCases):
             yield MatchedFrame(frame, np.frombuffer(numbers, "<i8").astype(np.int64))
             frame_id = frame.frame_id
 
+    def epochs(self) -> dict[int, list[int]]:
+        """See `Store`."""
+        found: dict[int, list[int]] = {}
+        for epoch, frame_id in self._rows("record_frames"):
+            found.setdefault(epoch, []).append(frame_id)
+        return found
+
     def read_payload(self, frame_id: int, position: int, size: int) -> bytes:
         """See `Store`."""
         with self._reading() as reader:

@@ -70,6 +70,7 @@ class FeedStatus(_message.Message):
     AGENCY_FIELD_NUMBER: _builtins.int
     RECORDS_FIELD_NUMBER: _builtins.int
     LAST_COMMITTED_DAY_FIELD_NUMBER: _builtins.int
+    RECORDS_OF_PREVIOUS_EPOCH_FIELD_NUMBER: _builtins.int
     agency: _builtins.str
     """The agency."""
     last_committed_day: _builtins.int
@@ -78,16 +79,21 @@ class FeedStatus(_message.Message):
     def records(self) -> Global___BlurredCount:
         """Records held."""
 
+    @_builtins.property
+    def records_of_previous_epoch(self) -> Global___BlurredCount:
+        """Records held that are still of the previous epoch: the agency has to send them again."""
+
     def __init__(
         self,
         *,
         agency: _builtins.str = ...,
         records: Global___BlurredCount | None = ...,
         last_committed_day: _builtins.int = ...,
+        records_of_previous_epoch: Global___BlurredCount | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["records", b"records"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "last_committed_day", b"last_committed_day", "records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "last_committed_day", b"last_committed_day", "records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +113,7 @@ class GetStatusResponse(_message.Message):
     FEEDS_FIELD_NUMBER: _builtins.int
     REMOVALS_UNCONFIRMED_FIELD_NUMBER: _builtins.int
     REMOVALS_OVERDUE_FIELD_NUMBER: _builtins.int
+    RECORDS_OF_PREVIOUS_EPOCH_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the software."""
     frames_waiting: _builtins.int
@@ -135,6 +142,10 @@ class GetStatusResponse(_message.Message):
     def removals_overdue(self) -> Global___BlurredCount:
         """Of those, notices of cases closed longer ago than the configured number of days."""
 
+    @_builtins.property
+    def records_of_previous_epoch(self) -> Global___BlurredCount:
+        """Records held in all that are still of the previous epoch."""
+
     def __init__(
         self,
         *,
@@ -146,10 +157,11 @@ class GetStatusResponse(_message.Message):
         feeds: _abc.Iterable[Global___FeedStatus] | None = ...,
         removals_unconfirmed: Global___BlurredCount | None = ...,
         removals_overdue: Global___BlurredCount | None = ...,
+        records_of_previous_epoch: Global___BlurredCount | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "over_cap", b"over_cap", "records", b"records", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "over_cap", b"over_cap", "records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "feeds", b"feeds", "frames_waiting", b"frames_waiting", "over_cap", b"over_cap", "records", b"records", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "feeds", b"feeds", "frames_waiting", b"frames_waiting", "over_cap", b"over_cap", "records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

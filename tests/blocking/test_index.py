@@ -32,7 +32,7 @@ def pairs(index: BlockIndex) -> set[tuple[int, int]]:
         for p in range(PASSES):
             other = rows.following[row, p] if rows.blocks[row, p] >= 0 else -1
             while other >= 0:
-                if rows.agencies[other] != rows.agencies[row]:
+                if rows.origins[other] != rows.origins[row]:
                     found.add((int(other), row))
                 other = rows.following[other, p]
     return found

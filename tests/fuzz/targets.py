@@ -44,6 +44,7 @@ from matcher.frame import (
     unpack_answer,
     unpack_closure,
     unpack_records,
+    unpack_retirement,
 )
 from matcher.keyfile import PUBLIC_KEY_LABEL, read_key, read_public_key, read_secret
 from matcher.model import Answer, Disclosure, FrameKind, Resolution
@@ -116,7 +117,13 @@ def contacts(data: bytes) -> None:
 
 def frame(data: bytes) -> None:
     """A damaged frame is a `StoreError`, whichever kind it says it is."""
-    for unpack in (lambda payload: unpack_records(payload, 1), unpack_aliases, unpack_answer, unpack_closure):
+    for unpack in (
+        lambda payload: unpack_records(payload, 1),
+        unpack_aliases,
+        unpack_answer,
+        unpack_closure,
+        unpack_retirement,
+    ):
         with suppress(StoreError):
             unpack(data)
 

@@ -52,6 +52,7 @@ def test_figures_are_blurred_and_none_is_of_an_agency_s_matches(deployed: Deploy
         f'matcher_agency_last_input_timestamp_seconds{{agency="{agency}"}}': today for agency in ("clinic", "police")
     }
     assert (figures["matcher_records"], figures["matcher_alerts"], figures["matcher_frames_waiting"]) == (25, 7, 0)
+    assert figures["matcher_records_of_previous_epoch"] == 0
     calls = {name: value for name, value in figures.items() if name.startswith("matcher_calls")}
     assert calls['matcher_calls_total{outcome="OK",service="matcher.v1.FeedService"}'] == 7
     assert len(calls) == 2

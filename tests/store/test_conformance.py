@@ -72,6 +72,16 @@ def test_appending_advances_the_feed_and_the_log(store: Store) -> None:
     assert (first.payload, first.committed_at, second.payload, second.epoch) == (b"one", 11, b"two", 8)
 
 
+def test_frames_of_records_are_told_by_epoch_until_they_are_emptied(store: Store) -> None:
+    assert store.epochs() == {}
+    for n, epoch in enumerate((7, 8, 7)):
+        store.append("a", "f", n, 1, epoch, b"x", 1)
+    store.submit("a", "r", FrameKind.REMOVALS, 9, b"x", b"digest", 1)
+    assert store.epochs() == {7: [1, 3], 8: [2]}
+    store.commit_matching(MatchOutcome(3, emptied=[1, 2]))
+    assert store.epochs() == {7: [3]}
+
+
 def test_feeds_are_apart_by_name_and_by_agency(store: Store) -> None:
     store.append("a", "f", 0, 3, 7, b"x", 1)
     store.append("a", "g", 0, 4, 7, b"x", 1)
