@@ -47,14 +47,14 @@ class Epochs:
         return vetoed, apart
 
     def carry(self, again: list[int], epoch: int, carried: dict[Pair, float]) -> None:
-        """Add what is to be carried over of records about to be replaced by ones of an epoch; what is there stays."""
+        """Add what is to be carried over of records about to be replaced by ones of an epoch."""
         pairs: list[Pair] = []
         for record in again:
             entries, own = self.persons.entries(record), self._epoch(record)
             others = entries.keys() | (self.persons.around(record) if own != epoch else set())
             for other in others - {record}:
                 pair, its = pair_of(record, other), self._epoch(other)
-                if its in (epoch, -1) or pair in carried:
+                if its in (epoch, -1):
                     continue
                 if other in entries:
                     carried[pair] = entries[other]

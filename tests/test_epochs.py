@@ -135,6 +135,7 @@ def test_records_sent_again_twice_in_one_group_keep_what_was_carried(world: Worl
     world.send("police", Sighting("p", ANNA))
     world.send("hospital", Sighting("h", ANNA))
     assert (len(world.persons()), world.new_alerts()) == (1, [])
+    assert len(world.pipeline.persons._graph.links()) == 3
     assert is_restored(world)
 
 

@@ -40,6 +40,7 @@ from matcher.frame import (
     pack_answer,
     pack_closure,
     pack_records,
+    pack_retirement,
     unpack_aliases,
     unpack_answer,
     unpack_closure,
@@ -237,6 +238,7 @@ def _frames() -> list[bytes]:
         pack_aliases(FrameKind.REMOVALS, aliases),
         pack_answer(Answer(1, 2, Resolution.SAME_PERSON, "reviewer", 9)),
         pack_closure(bytes(16)),
+        pack_retirement(1, 2),
     ]
 
 

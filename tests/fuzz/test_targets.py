@@ -36,7 +36,7 @@ def test_right_inputs_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> N
             return kind is not None and issubclass(kind, self.kinds)
 
     monkeypatch.setattr(targets, "suppress", Kept)
-    decoders = {"frame": 4, "configuration": 4, "key_file": 4}
+    decoders = {"frame": 5, "configuration": 4, "key_file": 4}
     for seed in SEEDS[name]:
         caught.clear()
         TARGETS[name].decode(seed)
