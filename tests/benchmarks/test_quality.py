@@ -126,4 +126,4 @@ def test_what_the_command_refuses(wrong):
 
 def test_names_that_the_command_takes():
     assert set(CONTENDERS) == set(contenders.CONTENDERS)
-    assert DATA[-1] == "population"
+    assert DATA[-3:] == ("population", "town", "town-number")
