@@ -27,7 +27,7 @@ demo: $(STAMP)  ## nine agencies, 20,000 synthetic records, real processes: aler
 	$(BIN)/python -m benchmarks demo
 
 test: $(STAMP) lint proto-check tests/node/node_modules/.installed  ## everything CI runs; ends with pytest's closing line
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 tests/node/node_modules/.installed: tests/node/package-lock.json $(STAMP)
 	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error

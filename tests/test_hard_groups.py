@@ -74,11 +74,23 @@ NEAR_TO_TWO = {
 }
 
 MARRIED = (
-    f"Lavinia | Thornbury | 1969-04-23 | F | TD6 4AB | 7 Wheelwright Lane | {nhs_number(722)}",
-    "Lavinia | Thornbury | 1969-04-23 | F | TD6 4AB | 7 Wheelwright Lane",
-    f"Lydia | Pettigrew | 1969-04-23 | F | | | {nhs_number(722)}",
+    (
+        f"Lavinia | Thornbury | 1969-04-23 | F | TD6 4AB | 7 Wheelwright Lane | {nhs_number(722)}",
+        "Lavinia | Thornbury | 1969-04-23 | F | TD6 4AB | 7 Wheelwright Lane",
+        f"Lydia | Pettigrew | 1969-04-23 | F | | | {nhs_number(722)}",
+    ),
+    (
+        f"Winifred | Oxenholme | 1957-11-09 | F | TD7 3LN | 88 Basket Street | {nhs_number(723)}",
+        "Winifred | Oxenholme | 1957-11-09 | F | TD7 3LN | 88 Basket Street",
+        f"Wanda | Castlemain | 1957-11-09 | F | | | {nhs_number(723)}",
+    ),
+    (
+        f"Ottoline | Bramhope | 1983-07-30 | F | TD5 8EU | 41 Lamplighter Yard | {nhs_number(724)}",
+        "Ottoline | Bramhope | 1983-07-30 | F | TD5 8EU | 41 Lamplighter Yard",
+        f"Odette | Fenchurch | 1983-07-30 | F | | | {nhs_number(724)}",
+    ),
 )
-"""The first is alike to the second and has the third's number."""
+"""Of each three the first is alike to the second and has the third's number."""
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +109,9 @@ def world() -> World:
         left.append((ref, one))
         right.append((ref, other))
         third.append((ref, near))
-    for records, record in zip((left, right, third), MARRIED, strict=True):
-        records.append(("married", record))
+    for i, three in enumerate(MARRIED):
+        for records, record in zip((left, right, third), three, strict=True):
+            records.append((f"married {i}", record))
     return World([batch(LEFT, left), batch(RIGHT, right), batch(THIRD, third)])
 
 
@@ -139,7 +152,11 @@ def test_a_record_as_near_to_one_person_as_to_another_joins_neither_and_goes_to_
 
 
 def test_two_poor_records_of_one_person_do_not_part_from_the_third_that_knows_both(world):
-    known, maiden, married = ((agency, "married") for agency in (LEFT, RIGHT, THIRD))
-    assert -8 < world.weight(maiden, married) < -1  # unlike, and yet not clearly two people
-    assert world.is_one_person(known, maiden)
-    assert world.is_one_person(known, married)
+    apart = []
+    for i in range(len(MARRIED)):
+        known, maiden, married = ((agency, f"married {i}") for agency in (LEFT, RIGHT, THIRD))
+        apart.append(world.weight(maiden, married))
+        assert world.is_one_person(known, maiden)
+        assert world.is_one_person(known, married)
+    # how unlike the two are depends on the keys; one of three is unlike, and yet not clearly two people
+    assert any(-8 < weight < -1 for weight in apart), apart
