@@ -25,7 +25,7 @@ SEALED_TEXT_BYTES = 96
 SEALED_BYTES = SEALED_TEXT_BYTES + 16
 ENCAPSULATION_BYTES = 80
 """An X25519 HPKE encapsulation (32) around a sealed 32-byte batch key (32 + 16)."""
-NORMALISATION_VERSION = 2
+NORMALISATION_VERSION = 3
 
 
 class Kind(StrEnum):

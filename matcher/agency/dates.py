@@ -15,8 +15,9 @@ UNREADABLE: Final = "not a date in a form that is known"
 IMPOSSIBLE: Final = "there is no such day; the parts that can be true are kept"
 FUTURE: Final = "lies in the future"
 TOO_OLD: Final = "year before 1880"
+NO_SUCH_YEAR: Final = "year before 1880 or date in the future; only month and day are used"
 DEFAULT: Final = "default date; no more than its year is used"
-MONTH_FIRST: Final = "read month first, since day first is impossible"
+EXCHANGED: Final = "read with month and day exchanged, since there is no such month"
 NOT_WHOLE: Final = "needs a whole date: day, month and year"
 BEFORE_1970: Final = "before 1970-01-02"
 
@@ -80,12 +81,18 @@ _FORMS: Final = tuple(
         rf"(?P<year>\d{{4}})[-/.,\s]*{_N}",  # 1985 Mar
     )
 )
-_DAY_FIRST: Final = _FORMS[1]
+_SEPARATED: Final = _FORMS[:2]
+"""Forms in which month and day may stand in each other's place."""
 _COMPACT: Final = _FORMS[5:7]
 
-_WHOLE_DEFAULTS: Final = {(1900, 1, 1), (1901, 1, 1), (1970, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 0, 0)}
-"""Null dates of databases and spreadsheets, and the bare year 1900."""
+_WHOLE_DEFAULTS: Final = {
+    *((1900, 1, 1), (1901, 1, 1), (1970, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 0, 0)),
+    *((1582, 10, 15), (1800, 12, 28), (1858, 11, 17), (2038, 1, 19), (2079, 6, 6)),
+}
+"""Null, first and last dates of databases, spreadsheets and operating systems, and the bare year 1900."""
 _DEFAULT_YEAR = 9999
+_YEAR_ENDS: Final = {(1, 1), (12, 31)}
+"""In a year that nobody alive was born in, a system's first or last day rather than a slip in the year."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -112,17 +119,18 @@ def birth_date(text: str, today: date) -> PartialDate:
     """A date of birth from any text; never raises.
 
     A null date (1900-01-01, 1970-01-01, year 9999 ...) is missing; of 1 January of any other year only the year is
-    kept, for that is how systems store "about". Years run from 1880 to today.
+    kept, for that is how systems store "about". Years run from 1880 to today; of others month and day are kept.
     """
     parts = _read(text, today)
     key = (parts.year, parts.month, parts.day)
     if key in _WHOLE_DEFAULTS or parts.year == _DEFAULT_YEAR:
         return PartialDate(reason=DEFAULT)
-    if parts.year and parts.year < _FIRST_YEAR:
-        return PartialDate(reason=TOO_OLD)
-    if _is_future(parts, today):
-        return PartialDate(reason=FUTURE)
-    if parts.year and key[1:] == (1, 1):
+    too_old = 0 < parts.year < _FIRST_YEAR
+    if too_old or _is_future(parts, today):
+        if not (parts.month and parts.day) or key[1:] in _YEAR_ENDS:
+            return PartialDate(reason=TOO_OLD if too_old else FUTURE)
+        parts = _Parts(0, parts.month, parts.day, NO_SUCH_YEAR)
+    elif parts.year and key[1:] == (1, 1):
         return PartialDate(year=f"{parts.year:04}", reason=DEFAULT)
     return PartialDate(
         f"{parts.year:04}" if parts.year else "",
@@ -167,8 +175,8 @@ def _read(text: str, today: date) -> _Parts:
             continue
         day = _number(pieces.get("day") or "")
         reason = ""
-        if form is _DAY_FIRST and month > 12 and 0 < day <= 12:
-            day, month, reason = month, day, MONTH_FIRST
+        if form in _SEPARATED and month > 12 and 0 < day <= 12:
+            day, month, reason = month, day, EXCHANGED
         if len(pieces["year"]) == 2:
             year = _with_century(year, month, day, today)
         return _possible(_Parts(year, month, day, reason))

@@ -6,16 +6,35 @@ their time and stay as they are.
 
 import gzip
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from matcher.agency.keys import LinkageKeys
 from matcher.model import UNKNOWN_DAY, Resolution
+from matcher.scheme import UK_PERSON_V1
 from matcher.store.migration import migrations
 from matcher.store.sqlite import SqliteStore
 
+from .. import factory
 from ..factory import ANNA, BORIS, CHLOE, TODAY, VAGUE_ANNA, Sighting
 from ..world import World
 
 FOLDER = Path(__file__).with_name("golden")
+
+
+@contextmanager
+def scheme_of_then() -> Iterator[None]:
+    """The scheme that golden databases are made under, since tokens of two versions never agree. What lives in them is
+    in canonical form, which no rule of normalisation changes."""
+    then = replace(UK_PERSON_V1, normalisation_version=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factory, "SCHEME", then)
+        patch.setattr(factory, "KEYS", LinkageKeys(bytes(range(32)), then, factory.EPOCH))
+        yield
 
 
 def live(world: World) -> list[bytes]:
@@ -36,7 +55,7 @@ def live(world: World) -> list[bytes]:
 
 def write() -> None:
     """Write the golden database of the schema in use."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, scheme_of_then():
         path = Path(folder) / "matcher.db"
         store = SqliteStore(path)
         live(World(store))

@@ -1,6 +1,7 @@
 """A database of every schema there was is brought to the newest one and goes on as if it had been made today."""
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -15,9 +16,15 @@ from matcher.store.sums import sum_path
 from ..factory import ANNA, EPOCH, TODAY, Sighting
 from ..world import World
 from .build import bytes_on_disk
-from .golden_life import FOLDER, live
+from .golden_life import FOLDER, live, scheme_of_then
 
 _VERSIONS = range(1, len(migrations()) + 1)
+
+
+@pytest.fixture(autouse=True)
+def made_under_the_scheme_of_then() -> Iterator[None]:
+    with scheme_of_then():
+        yield
 
 
 def made_by_schema(version: int, path: Path) -> apsw.Connection:
