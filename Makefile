@@ -87,8 +87,10 @@ sbom: $(TOOLS)/.installed  ## software bill of materials (CycloneDX) of the lock
 
 lock:  ## resolve the lock file anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-header --python-version 3.11 -o requirements.lock
-	for peer in splink clk pseudopeople; do uv pip compile benchmarks/peers/requirements-$$peer.in --generate-hashes --no-header \
+	for peer in splink clk pseudopeople dupehell; do uv pip compile benchmarks/peers/requirements-$$peer.in --generate-hashes --no-header \
 		--no-annotate --python-version 3.11 -o benchmarks/peers/requirements-$$peer.lock || exit 1; done
+	uv pip compile benchmarks/peers/requirements-rldata.in --no-deps --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 -o benchmarks/peers/requirements-rldata.lock
 	uv pip compile scripts/requirements-tools.in --generate-hashes --no-header --no-annotate --python-version 3.11 \
 		-o scripts/requirements-tools.lock
 

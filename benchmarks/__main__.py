@@ -4,7 +4,11 @@ from pathlib import Path
 
 import click
 
-DATA = ("febrl1", "febrl2", "febrl3", "febrl4", "febrl4-number", "population", "town", "town-number")
+DATA = (
+    *("febrl1", "febrl2", "febrl3", "febrl4", "febrl4-number", "rldata500", "rldata10000", "population"),
+    *(f"dupehell-{domain}-{errors}" for domain in ("kyc", "healthcare") for errors in ("light", "medium", "hell")),
+    *("town", "town-number"),
+)
 CONTENDERS = ("ours", "splink", "recordlinkage", "clk", "nhs-mps")
 SYSTEMS = ("splink", "postgres")
 """That the whole job is measured beside."""
@@ -231,6 +235,18 @@ def quality(
     from benchmarks.quality import run
 
     run(data, records, seeds, error_rates, peers, json_path)
+
+
+@main.command()
+@click.option("--records", default=60_000, show_default=True, help="Records of each generated population.")
+@SEED
+@click.option("--error-rate", default=1.0, show_default=True)
+@JSON
+def ceiling(records: int, seed: int, error_rate: float, json_path: Path | None) -> None:
+    """How much is there to find at all, by a classifier that is taught with the truth, of clear text and of tokens?"""
+    from benchmarks.ceiling import run
+
+    run(records, seed, error_rate, json_path)
 
 
 @main.command()

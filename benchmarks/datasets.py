@@ -1,5 +1,5 @@
-"""The data that quality is measured on, with its truth: Febrl 1 to 4 (Christen 2008), generated populations, and the
-simulated town of pseudopeople (Haddock et al. 2024)."""
+"""The data that quality is measured on, with its truth: generated populations, and of other makers Febrl 1 to 4
+(Christen 2008), RLdata (Sariyar and Borg 2010), dupehell, and the town of pseudopeople (Haddock et al. 2024)."""
 
 import subprocess
 import tempfile
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmarks.peers import environments
 from benchmarks.population import generate
@@ -18,6 +19,8 @@ from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1, LinkageScheme
 _AS_OF = 2026
 """The year in which a generated person's age is taken."""
 _AGE_ENDS = (18, 35, 50, 65, 80)
+_DUPEHELL_RECORDS = 20_000
+"""Of all kinds it makes; about half are people in `kyc`, a fifth in `healthcare`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -85,15 +88,55 @@ def febrl(name: str) -> Dataset:
     return Dataset(name, GENERIC_PERSON_V1, _complete(made), person, pd.DataFrame(index=made.index))
 
 
+def rldata(name: str) -> Dataset:
+    """`rldata500` and `rldata10000`: German names and birth dates, a tenth of the records there twice, with a slip. A
+    person's first record is one agency's, the second another's."""
+    with tempfile.TemporaryDirectory() as folder:
+        _child("rldata", folder)
+        title = name.replace("rld", "RLd")
+        raw = pd.read_csv(Path(folder) / f"{title}.tsv", sep="\t", dtype=str, keep_default_na=False).replace("NA", "")
+        truth = pd.read_csv(Path(folder) / f"identity.{title}.tsv", sep="\t", dtype=str).iloc[:, -1]
+    made = pd.DataFrame({"record_ref": raw.index.astype(str), "agency": _turns(truth)})
+    for field, letter in (("forename", "f"), ("surname", "l")):
+        made[field] = (raw[f"{letter}name_c1"] + " " + raw[f"{letter}name_c2"]).str.strip()
+    made["dob"] = raw["by"].str.zfill(4) + "-" + raw["bm"].str.zfill(2) + "-" + raw["bd"].str.zfill(2)
+    person = pd.Series(pd.factorize(truth)[0])
+    return Dataset(name, GENERIC_PERSON_V1, _complete(made), person, pd.DataFrame(index=made.index))
+
+
+_DUPEHELL = {
+    "kyc": ("natural_person", "given_name", "family_name", "birth_date", "", "residential_"),
+    "healthcare": ("patient", "pat_first_name", "pat_last_name", "birth_date", "gender_code", ""),
+}
+"""By domain: the kind of record, the columns of forename, surname, birth date and sex, and how the address's begin."""
+
+
+def dupehell(name: str, seed: int) -> Dataset:
+    """`dupehell-DOMAIN-DIFFICULTY`: the people of a domain, `kyc` or `healthcare`, at a degree of errors, `light`,
+    `medium` or `hell`. Of a person's records each is of another agency. No numbers are used."""
+    _, domain, difficulty = name.split("-")
+    with tempfile.TemporaryDirectory() as folder:
+        _child("dupehell", folder, domain, difficulty, _DUPEHELL_RECORDS, seed)
+        table = pd.read_parquet(Path(folder) / "records.parquet")
+    kind, forename, surname, dob, sex, at = _DUPEHELL[domain]
+    table = table[table["entity_type"] == kind].reset_index(drop=True)
+    held = table.astype(object).where(table.notna(), "")
+    made = pd.DataFrame({"record_ref": held["record_id"], "agency": _turns(held["master_id"])})
+    made["forename"], made["surname"], made["dob"] = held[forename], held[surname], held[dob].astype(str)
+    made["sex"] = held[sex].where(held[sex].isin(["F", "M"]), "") if sex else ""
+    made["postcode"] = held[f"{at}postal_code" if at else "zip_code"]
+    made["address"] = (held[f"{at}address_line1"] + " " + held[f"{at}city"]).str.strip()
+    person = pd.Series(pd.factorize(held["master_id"])[0])
+    return Dataset(f"{name} seed {seed}", GENERIC_PERSON_V1, _complete(made), person, pd.DataFrame(index=made.index))
+
+
 def town(seed: int, *, with_number: bool) -> Dataset:
     """A town of other makers: seven sources, about 43,000 records. Employers and tax returns hold no birth date and no
     sex, social security no address; the postcode is one for all. `with_number`: give the social security number, which
     some have from others, as identifier."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "records.csv"
-        child = environments.HERE / "pseudopeople_child.py"
-        command = [str(part) for part in (environments.environment("pseudopeople"), child, seed, path)]
-        subprocess.run(command, check=True, env=environments.clean(), capture_output=True)
+        _child("pseudopeople", seed, path)
         made = pd.read_csv(path, dtype=str, keep_default_na=False)
     made["record_ref"] = [f"{agency}-{row}" for row, agency in enumerate(made["agency"])]
     made["identifier"] = made["number"] if with_number else ""
@@ -105,3 +148,14 @@ def town(seed: int, *, with_number: bool) -> Dataset:
 def _complete(made: pd.DataFrame) -> pd.DataFrame:
     columns = [*SOURCE_COLUMNS, *(["state"] if "state" in made else [])]
     return made.reindex(columns=columns, fill_value="").astype(object)
+
+
+def _turns(person: pd.Series) -> NDArray[np.object_]:
+    """Agencies: all first records of a person are one's, all second ones another's, and so on."""
+    return np.array([f"turn-{turn}" for turn in person.groupby(person).cumcount()], dtype=object)
+
+
+def _child(name: str, *arguments: object) -> None:
+    """Run a script that makes data, in its own environment."""
+    command = [environments.environment(name), environments.HERE / f"{name}_child.py", *arguments]
+    subprocess.run([str(part) for part in command], check=True, env=environments.clean(), capture_output=True)

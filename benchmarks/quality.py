@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import contenders
 from benchmarks.contenders import Answer
-from benchmarks.datasets import Dataset, febrl, population, town
+from benchmarks.datasets import Dataset, dupehell, febrl, population, rldata, town
 from benchmarks.machine import machine, write
 from matcher.evaluation import measures
 from matcher.evaluation.measures import KnownToTwo, Labels, Pairs, Quality
@@ -35,7 +35,11 @@ def run(
     for dataset in _datasets(data, records, seeds, error_rates):
         click.echo(f"\n{dataset.name}: {len(dataset.records):,} records\n{_HEADER}")
         for name in peers:
-            answer = contenders.link(name, dataset)
+            try:
+                answer = contenders.link(name, dataset)
+            except RuntimeError as failure:  # a peer that can make nothing of some data ends no run
+                click.echo(f"{name:14}{str(failure).splitlines()[-1]}")
+                continue
             if answer is None:
                 click.echo(f"{name:14}its rules need a field that this data lacks")
                 continue
@@ -55,8 +59,10 @@ def _datasets(
             yield from (population(records, seed, rate) for rate in error_rates for seed in seeds)
         elif name.startswith("town"):
             yield from (town(seed, with_number=name.endswith("-number")) for seed in seeds)
+        elif name.startswith("dupehell"):
+            yield from (dupehell(name, seed) for seed in seeds)
         else:
-            yield febrl(name)
+            yield rldata(name) if name.startswith("rldata") else febrl(name)
 
 
 def measured(answer: Answer, dataset: Dataset) -> dict[str, Any]:

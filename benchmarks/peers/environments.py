@@ -30,7 +30,12 @@ def environment(name: str) -> Path:
     python, installed = folder / "bin" / "python", folder / "installed.lock"
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
         venv.create(folder, clear=True, with_pip=True)
-        options = ("--quiet", "--disable-pip-version-check", "--require-hashes")
+        options = (
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--require-hashes",
+        )  # a lock names all it needs
         subprocess.run([python, "-m", "pip", "install", *options, "-r", lock], check=True)
         installed.write_bytes(lock.read_bytes())
     return python

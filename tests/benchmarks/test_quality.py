@@ -105,12 +105,17 @@ def test_figures_of_an_answer(small):
 
 
 def test_the_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(contenders, "CONTENDERS", {"ours": answer, "nhs-mps": lambda _: None})
+    def fails(_):
+        raise RuntimeError("clk failed:\nno such thing")
+
+    monkeypatch.setattr(contenders, "CONTENDERS", {"ours": answer, "nhs-mps": lambda _: None, "clk": fails})
     chosen = ["--data", "population", "--records", "300", "--seed", "4", "--seed", "5", "--error-rate", "2"]
-    options = [*chosen, "--peer", "ours", "--peer", "nhs-mps", "--json", str(tmp_path / "figures.json")]
+    peers = [word for peer in ("clk", "ours", "nhs-mps") for word in ("--peer", peer)]
+    options = [*chosen, *peers, "--json", str(tmp_path / "figures.json")]
     result = CliRunner().invoke(main, ["quality", *options], catch_exceptions=False)
     assert result.exit_code == 0
     assert "its rules need a field" in result.output
+    assert "clk           no such thing" in result.output
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert [each["data"] for each in figures["results"]] == [
         f"population 300 seed {seed} error rate 2" for seed in (4, 5)
@@ -126,4 +131,4 @@ def test_what_the_command_refuses(wrong):
 
 def test_names_that_the_command_takes():
     assert set(CONTENDERS) == set(contenders.CONTENDERS)
-    assert DATA[-3:] == ("population", "town", "town-number")
+    assert DATA[-2:] == ("town", "town-number")
