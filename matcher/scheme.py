@@ -132,35 +132,47 @@ def _fields(identifier: str, *, identifier_vetoes: bool) -> tuple[Field, ...]:
     )
 
 
-def _passes(identifier: str) -> tuple[Pass, ...]:
-    starts = "unordered(start(forename),start(surname))"
-    return (
-        Pass("birth-date forename-initial", ("year", "month", "day", "initial(forename)")),
-        Pass("birth-date district", ("year", "unordered(month,day)", "district(postcode)")),
-        Pass("year month surname-sound", ("year", "month", "soundex(surname)")),
-        Pass("year name-starts", ("year", starts)),
-        Pass("district name-starts", ("district(postcode)", starts)),
-        Pass("postcode surname-sound", ("postcode", "soundex(surname)")),
-        Pass("postcode forename-start", ("postcode", "start(forename)")),
-        Pass("postcode house-number", ("postcode", "number(address)")),
-        Pass("house-number street surname-start", ("number(address)", "street(address)", "start(surname)")),
-        Pass("house-number street forename-sound", ("number(address)", "street(address)", "soundex(forename)")),
-        Pass("rare_name", ("rare(forename,surname)",)),
-        Pass("identifier", (identifier,)),
-    )
+_SOUNDS = "unordered(soundex(forename),soundex(surname))"
+_STARTS = "unordered(start(forename),start(surname))"
+_RARE_NAME = Pass("rare_name", ("rare(forename,surname)",))
+_FINE = (
+    Pass("birth-date forename-start", ("year", "month", "day", "start(forename)")),
+    Pass("birth-date surname-sound", ("year", "month", "day", "soundex(surname)")),
+    Pass("year name-sounds", ("year", _SOUNDS)),
+    Pass("district name-sounds", ("district(postcode)", _SOUNDS)),
+    Pass("postcode month day", ("postcode", "month", "day")),
+    Pass("house-number street forename-start", ("number(address)", "street(address)", "start(forename)")),
+    Pass("house-number street names", ("number(address)", "street(address)", "start(surname)", "initial(forename)")),
+    _RARE_NAME,
+)
+"""Whoever knows some people finds hardly anybody else by blocks they share: `docs/decisions/0017-fine-passes.md`."""
+_COARSE = (
+    Pass("birth-date forename-initial", ("year", "month", "day", "initial(forename)")),
+    Pass("birth-date district", ("year", "unordered(month,day)", "district(postcode)")),
+    Pass("year month surname-sound", ("year", "month", "soundex(surname)")),
+    Pass("year name-starts", ("year", _STARTS)),
+    Pass("district name-starts", ("district(postcode)", _STARTS)),
+    Pass("postcode surname-sound", ("postcode", "soundex(surname)")),
+    Pass("postcode forename-start", ("postcode", "start(forename)")),
+    Pass("postcode house-number", ("postcode", "number(address)")),
+    Pass("house-number street surname-start", ("number(address)", "street(address)", "start(surname)")),
+    Pass("house-number street forename-sound", ("number(address)", "street(address)", "soundex(forename)")),
+    _RARE_NAME,
+)
+"""They find a little more, and give away much more."""
 
 
 UK_PERSON_V1 = LinkageScheme(
     name="uk-person-v1",
     fields=_fields("nhs_number", identifier_vetoes=True),
-    passes=_passes("nhs_number"),
+    passes=(*_FINE, Pass("identifier", ("nhs_number",))),
     identifier_column="nhs_number",
     checks_uk=True,
 )
 GENERIC_PERSON_V1 = LinkageScheme(
     name="generic-person-v1",
     fields=_fields("identifier", identifier_vetoes=False),
-    passes=_passes("identifier"),
+    passes=(*_COARSE, Pass("identifier", ("identifier",))),
     identifier_column="identifier",
     checks_uk=False,
 )

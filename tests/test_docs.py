@@ -229,7 +229,7 @@ def test_the_normative_text_lists_the_forms_of_forenames() -> None:
 
 def worked_example() -> str:
     """The block of docs/token-scheme.md, section 16."""
-    scheme, pass_name = UK_PERSON_V1, "birth-date forename-initial"
+    scheme, pass_name = UK_PERSON_V1, "birth-date forename-start"
     keys = LinkageKeys(bytes(range(32)), scheme, 1)
     tokeniser = Tokeniser(scheme, keys, AliasKey(bytes(32), "police"), "police", bytes(range(1, 33)))
     row = {

@@ -49,7 +49,7 @@ def world(count: int) -> World:
     """Two agencies that hold the same people, and a third that holds them and is not asked for."""
     made = World()
     people = [
-        Sighting(str(n), Human(f"N{chr(65 + n % 26)}{chr(65 + n // 26)}", "SMITH", f"{1950 + n % 50}-0{1 + n % 9}-12"))
+        Sighting(str(n), Human(f"{chr(65 + n % 26)}N{chr(65 + n // 26)}", "SMITH", f"{1950 + n % 50}-0{1 + n % 9}-12"))
         for n in range(count)
     ]
     for agency in ("police", "hospital", "council"):

@@ -5,12 +5,13 @@ not. The prior is taken over all pairs, compared or not: pairs that share no blo
 1969; Winkler 1988). The same procedure fits a model from nothing and adapts one to the data at hand.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.scheme import Kind
+from matcher.scheme import Kind, LinkageScheme
 from matcher.scoring.calibration import Calibration, blurred, shares
 from matcher.scoring.model import MatchModel, Rival, is_summary, tables_against
 
@@ -19,6 +20,9 @@ TWIN = (*HOUSEHOLD, "year", "month_day")
 TWIN_PRIOR = 6.5
 """One pair of twins to 90 matches. Not fitted: without sex or identifier a twin cannot be told from a forename gone
 wrong. Taken from counts in the synthetic population (`docs/decisions/0001-rivals.md`), not from real records."""
+HOUSEHOLD_PRIOR = 0.58
+"""Two pairs of one household to three matches. Fitted where households meet in a block whoever they are; where they do
+not, what is seen of them is no measure of how many there are. From the same population under the generic passes."""
 CONFIDENCE = 25.0
 """When a model is adapted, it counts as much as so many matches of the data at hand."""
 _FIRST_MISS = 2.0**-8
@@ -42,6 +46,8 @@ _LIKELY = 0.3
 """Probability from which a pair counts for a rival when a model is adapted."""
 _DECIDED = 0.9
 """Match probability from which other fields decide a pair, so that it may teach a model how matches differ in one."""
+_COLUMN = re.compile(r"[a-z_]+(?![a-z_(])")
+"""Of a part of a pass, the columns it is made of: what is no function's name."""
 _STILL = 0.001
 """Change of a weight, in bits, below which it stands still."""
 _MOST_ROUNDS = 200
@@ -99,7 +105,7 @@ def fit(calibration: Calibration, candidates: NDArray[np.int16], all_pairs: floa
         tables.append(np.log2([_FIRST_BLOCK[0] / _FIRST_BLOCK[1]]))
         chance.append(np.array([_FIRST_BLOCK[1]]))
     least = (float(np.log2(_FIRST_MISS)),) * len(scheme.alternatives)
-    rivals = (Rival("household", HOUSEHOLD, 0.0), Rival("twin", TWIN, TWIN_PRIOR))
+    rivals = (Rival("household", HOUSEHOLD, HOUSEHOLD_PRIOR), Rival("twin", TWIN, TWIN_PRIOR))
     return _maximise(
         MatchModel(scheme, _narrow(tables), _narrow(chance), least, rivals, {}), candidates, all_pairs, 0.0
     )
@@ -117,7 +123,7 @@ def calibrated(model: MatchModel, calibration: Calibration) -> MatchModel:
 
 def adapt(model: MatchModel, candidates: NDArray[np.int16], all_pairs: float) -> tuple[MatchModel, float]:
     """The model as the data at hand would have it, and their share of matches. Rivals may prove rarer than in the
-    model, never more common. Arguments as in `fit`.
+    model, never more common; one that does not meet in a block stays as it is. Arguments as in `fit`.
 
     How matches differ in a field is learnt from pairs that the others decide. Where a forename alone tells one person
     from a household, nothing in the data says whether matches have other forenames or households are rarer; each
@@ -277,13 +283,21 @@ def _update_priors(state: _State, expected: _Expected) -> float:
             # strangers of one surname and postcode are a household by half: many halves make no household
             likely = likely[likely > _LIKELY]
         prior = float(np.log2(matches / max(float(likely.sum()), 1.0)))
-        if state.confidence:
-            prior = max(prior, rival.prior)
-        elif rival.explains == TWIN:
+        if not meets(state.model.scheme, rival.explains) or (rival.explains == TWIN and not state.confidence):
             prior = rival.prior
+        elif state.confidence:
+            prior = max(prior, rival.prior)
         change = max(change, abs(prior - state.priors[k]))
         state.priors[k] = prior
     return change
+
+
+def meets(scheme: LinkageScheme, explains: tuple[str, ...]) -> bool:
+    """Whether a pass brings together all who share the fields that a rival explains. Else only those of them are
+    candidates who share something more, and counting them would take the rival for rarer than it is."""
+    columns = {*explains, *(("month", "day") if "month_day" in explains else ())}
+    named = (set(_COLUMN.findall(",".join(each.parts))) for each in scheme.passes)
+    return any(each <= columns for each in named)
 
 
 def _adds_up(comparison: tuple[tuple[int, ...], ...]) -> bool:

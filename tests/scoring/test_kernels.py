@@ -9,7 +9,6 @@ from matcher.scoring.model import MatchModel, Rival
 from matcher.scoring.scorer import Scorer
 from tests import reference
 
-PASSES = len(UK_PERSON_V1.passes)
 WIDTH = UK_PERSON_V1.encoding_bytes
 FIELDS = len(UK_PERSON_V1.fields)
 
@@ -22,12 +21,12 @@ def model(scheme, seed: int) -> MatchModel:
     return MatchModel(scheme, tables, tables, least, rivals, {})
 
 
-def rows(rng: np.random.Generator, count: int):
+def rows(rng: np.random.Generator, count: int, passes: int):
     """Rows of few blocks, whose encodings differ from each other in few bits."""
-    blocks = rng.integers(0, 4, (count, PASSES), np.uint8)
+    blocks = rng.integers(0, 4, (count, passes), np.uint8)
     tokens = np.repeat(blocks[:, :, None], 16, axis=2)
-    masks = ((blocks > 0) << np.arange(PASSES)).sum(axis=1).astype(np.uint16)
-    flips = np.packbits(rng.random((count, PASSES, WIDTH * 8)) < rng.choice([0, 0.03, 0.3]), axis=2)
+    masks = ((blocks > 0) << np.arange(passes)).sum(axis=1).astype(np.uint16)
+    flips = np.packbits(rng.random((count, passes, WIDTH * 8)) < rng.choice([0, 0.03, 0.3]), axis=2)
     encodings = np.where(tokens[:, :, :1] > 0, flips, 0).astype(np.uint8)
     return tokens, masks, encodings, rng.integers(0, 1 << FIELDS, count).astype(np.uint16)
 
@@ -39,11 +38,11 @@ def test_scoring_equals_the_oracle_over_all_pairs(seed, scheme):
     made, index = model(scheme, seed), BlockIndex(scheme, cap=1000)
     held, agencies = [], []
     for agency in (0, 1, 0):
-        tokens, masks, encodings, fields = rows(rng, 4)
+        tokens, masks, encodings, fields = rows(rng, 4, len(scheme.passes))
         index.insert(tokens, masks, encodings, fields, np.arange(len(held), len(held) + 4), agency)
         for r in range(4):
-            names = [tokens[r, p].tobytes() if tokens[r, p].any() else b"" for p in range(PASSES)]
-            held.append((names, [encodings[r, p].tobytes() for p in range(PASSES)], int(fields[r])))
+            names = [tokens[r, p].tobytes() if tokens[r, p].any() else b"" for p in range(len(scheme.passes))]
+            held.append((names, [encodings[r, p].tobytes() for p in range(len(scheme.passes))], int(fields[r])))
             agencies.append(agency)
     scorer = Scorer(made, 50_000, Thresholds())
     rivals = [(-np.log2(49_999), ()), *((rival.prior, rival.explains) for rival in made.rivals)]

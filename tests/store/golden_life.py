@@ -15,7 +15,7 @@ import pytest
 
 from matcher.agency.keys import LinkageKeys
 from matcher.model import UNKNOWN_DAY, Resolution
-from matcher.scheme import UK_PERSON_V1
+from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1
 from matcher.store.migration import migrations
 from matcher.store.sqlite import SqliteStore
 
@@ -28,9 +28,10 @@ FOLDER = Path(__file__).with_name("golden")
 
 @contextmanager
 def scheme_of_then() -> Iterator[None]:
-    """The scheme that golden databases are made under, since tokens of two versions never agree. What lives in them is
-    in canonical form, which no rule of normalisation changes."""
-    then = replace(UK_PERSON_V1, normalisation_version=2)
+    """The scheme that golden databases are made under, since tokens of two versions never agree; its passes were those
+    of the generic one. What lives in them is in canonical form, which no rule of normalisation changes."""
+    passes = (*GENERIC_PERSON_V1.passes[:-1], UK_PERSON_V1.passes[-1])
+    then = replace(UK_PERSON_V1, normalisation_version=2, passes=passes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factory, "SCHEME", then)
         patch.setattr(factory, "KEYS", LinkageKeys(bytes(range(32)), then, factory.EPOCH))
