@@ -1,7 +1,7 @@
 """Hardening against seed propagation: what each remedy takes from the attacker, and from recall.
 
 The price is pairs completeness: the share of pairs of records of one person that share a block. Remedies: leaving
-out a pass; finer passes; leaving out tokens at random; dummies, records of no person whose tokens are those of
+out a pass; other passes; leaving out tokens at random; dummies, records of no person whose tokens are those of
 others. Attacked as in `seeds`, accepting on one known token. Blocking values stand for their tokens here, since
 they are equal or not alike.
 """
@@ -19,26 +19,15 @@ from benchmarks.attacks.matching import Ints, joined
 from benchmarks.attacks.outcome import OURS, Outcome
 from benchmarks.attacks.propagation import Claims, board, propagate
 from benchmarks.attacks.world import numbered_values
-from matcher.scheme import Pass
+from matcher.scheme import GENERIC_PERSON_V1, Pass
 
 SEEDS = 1000
 _COMMON_SURNAMES = 100
 _DROPPED = 0.2
 _DUMMIES = (0.1, 0.3)
 _SOUNDS = "unordered(soundex(forename),soundex(surname))"
-_INITIALS = "unordered(initial(forename),initial(surname))"
 _RARE = Pass("rare full-name", ("forename", "surname"))
 """Left out where the surname is one of the 100 commonest, which are public."""
-_FINER = (
-    Pass("birth-date forename-initial", ("year", "month", "day", "initial(forename)")),
-    _RARE,
-    Pass("house-number street initials", ("number(address)", "street(address)", _INITIALS)),
-    Pass("birth-date surname-sound", ("year", "month", "day", "soundex(surname)")),
-    Pass("name-sounds year month", (_SOUNDS, "year", "month")),
-    Pass("postcode forename-start", ("postcode", "start(forename)")),
-    Pass("full-name district", ("forename", "surname", "district(postcode)")),
-    Pass("identifier", ("nhs_number",)),
-)
 _FINEST = (
     _RARE,
     Pass("birth-date surname-sound", ("year", "month", "day", "soundex(surname)")),
@@ -90,8 +79,9 @@ def _remedies(arena: Arena, seed: int) -> Iterator[tuple[str, Ints, Ints, Ints]]
         drawn = np.stack([rng.permutation(column)[:count] for column in held.T], axis=1)
         others = np.arange(arena.nodes, arena.nodes + count)
         yield f"{share:.0%} dummies", np.concatenate([held, drawn]), values, np.concatenate([nodes, others])
-    for name, chosen in (("finer passes", _FINER), ("finest passes", _FINEST)):
-        yield name, *_apart(*_without_common(arena, chosen)), nodes
+    generic = (*GENERIC_PERSON_V1.passes[:-1], passes[-1])  # but for the identifier's name the same for all
+    yield "generic passes", *_apart(*numbered_values(generic, arena.world)), nodes
+    yield "finest passes", *_apart(*_without_common(arena, _FINEST)), nodes
 
 
 def _without_common(arena: Arena, passes: tuple[Pass, ...]) -> tuple[Ints, Ints]:

@@ -4,7 +4,17 @@ ours. Large sizes are measured by `python -m benchmarks attacks`."""
 import numpy as np
 import pytest
 
-from benchmarks.attacks import bits, dictionary, frequency, graph, known_pairs, patterns, signatures, structure
+from benchmarks.attacks import (
+    bits,
+    dictionary,
+    frequency,
+    graph,
+    hardening,
+    known_pairs,
+    patterns,
+    signatures,
+    structure,
+)
 from benchmarks.attacks.arena import Arena
 from benchmarks.attacks.outcome import CLK, MINHASH, OURS, Outcome
 from benchmarks.attacks.propagation import Claims, board, propagate
@@ -111,3 +121,15 @@ def test_how_rows_of_a_block_differ_names_further_people(arena: Arena) -> None:
     outcome = signatures.run(arena, SEED, "test")[0]
     assert outcome.correct > 0
     assert outcome.precision > 0.9
+
+
+def test_the_shipped_passes_give_away_a_fraction_of_what_the_generic_ones_do() -> None:
+    town = Arena(make_world(UK_PERSON_V1, 6000, 3, errors=0.2))
+    found = {outcome.setting.rpartition(", ")[2]: outcome for outcome in hardening.run(town, SEED, "6,000 people")}
+    shipped, generic, finest = (found[name] for name in ("as shipped", "generic passes", "finest passes"))
+    assert shipped.correct < generic.correct / 3
+    assert finest.correct < shipped.correct
+    assert shipped.measures["completeness"] > max(0.96, finest.measures["completeness"])
+    alone = {f"alone {each.name}" for each in UK_PERSON_V1.passes}
+    assert alone <= found.keys()
+    assert sum(found[name].correct for name in alone) < generic.correct
