@@ -18,7 +18,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from benchmarks.contenders import persons_at
+from benchmarks.contenders import persons_at, persons_of, rows_of
 from benchmarks.datasets import Dataset, population
 from benchmarks.machine import machine, write
 from benchmarks.peers.records import clean
@@ -76,9 +76,7 @@ def run(records: int, seed: int, error_rate: float, json_path: Path | None) -> N
 
 def _compare(dataset: Dataset) -> _Compared:
     linked = link_batches(dataset.batches(), dataset.scheme)
-    held = dataset.records
-    place = {reference: row for row, reference in enumerate(zip(held["agency"], held["record_ref"], strict=True))}
-    row = np.array([place[reference] for reference in linked.references], np.int64)
+    row = rows_of(linked, dataset)
     pipeline = linked.pipeline
     rows, every = pipeline.index.rows, range(pipeline.index.row_count)
     found, weights, distances = pipeline.scorer.score_pairs(rows, every, _LEAST_WEIGHT, with_distances=True)
@@ -87,10 +85,8 @@ def _compare(dataset: Dataset) -> _Compared:
     order = np.lexsort((-weights, pairs[:, 1], pairs[:, 0]))
     pairs, distances = pairs[order], distances[order]
     first = np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1))
-    person = np.empty(len(row), np.int64)
-    person[row] = row[linked.persons()]
     known = np.where(distances < 0, np.nan, distances.astype(np.float64))
-    return _Compared(dataset, pairs[first], known[first], person)
+    return _Compared(dataset, pairs[first], known[first], persons_of(linked, row))
 
 
 def _taught(features: Callable[[_Compared], Floats], teachers: list[_Compared], asked: _Compared) -> Floats:

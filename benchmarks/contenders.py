@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from benchmarks.datasets import Dataset
 from benchmarks.peers import clk_peer, nhs_mps, recordlinkage_peer, records, splink_peer
 from benchmarks.peers.scored import Scored
-from matcher.linking import link_batches
+from matcher.linking import Linked, link_batches
 from matcher.model import Decision
 from matcher.scheme import UK_PERSON_V1
 
@@ -52,20 +52,32 @@ def _ours(dataset: Dataset) -> Answer:
     started = time.perf_counter()
     linked = link_batches(dataset.batches(), dataset.scheme)
     seconds = time.perf_counter() - started
-    held = dataset.records
-    place = {reference: row for row, reference in enumerate(zip(held["agency"], held["record_ref"], strict=True))}
-    row = np.array([place[reference] for reference in linked.references], np.int64)
+    row = rows_of(linked, dataset)
     pairs = linked.pairs()
     sides = np.array([(pair.left, pair.right) for pair in pairs], np.int64).reshape(-1, 2)
     sides = np.sort(row[sides], axis=1)
     weight = np.array([pair.weight for pair in pairs], np.float64)
     is_match = np.array([pair.decision is Decision.MATCH for pair in pairs], bool)
-    person = np.empty(len(row), np.int64)
-    person[row] = row[linked.persons()]
     # a pair that is not a match scores below every match, whatever its weight: its records are two persons
     score = np.where(is_match, weight, weight - _APART)
     least = float(score[is_match].min()) if is_match.any() else 0.0
-    return Answer(Scored(sides[:, 0], sides[:, 1], score), least, seconds, _probability(weight), person)
+    return Answer(
+        Scored(sides[:, 0], sides[:, 1], score), least, seconds, _probability(weight), persons_of(linked, row)
+    )
+
+
+def rows_of(linked: Linked, dataset: Dataset) -> NDArray[np.int64]:
+    """For each record (N,) that ours linked its row in the data set."""
+    held = dataset.records
+    place = {reference: row for row, reference in enumerate(zip(held["agency"], held["record_ref"], strict=True))}
+    return np.array([place[reference] for reference in linked.references], np.int64)
+
+
+def persons_of(linked: Linked, row: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row of the data set (N,) the row that its person is called by, given the `row` (N,) of each record."""
+    person = np.empty(len(row), np.int64)
+    person[row] = row[linked.persons()]
+    return person
 
 
 _APART = 1000.0

@@ -30,7 +30,7 @@ _MINED = 20_000
 _GROWN = 5000
 _GROWN_IN_OURS = 2000
 """Records that are mined, for repeated values and for bits that are set together; more would hardly change how often a
-pattern occurs. Ours has as many bits as eleven filters."""
+pattern occurs. Ours has the bits of every pass."""
 _LEAST_SHARE = 0.02
 _LEAST_REPEATED = 0.003
 _LEAST_BITS = 8
