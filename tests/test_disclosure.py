@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import matcher.registry
+import matcher.columns
 from matcher.coordinator.opening import Opener
 from matcher.errors import StoreError
 from matcher.intake import Intake
@@ -81,7 +81,7 @@ def test_members_of_an_agency_that_left_the_configuration_are_left_out(
     left: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = told_of_anna(World())
-    monkeypatch.setattr(matcher.registry, "_FIRST_CAPACITY", 1)  # or the columns would have room for them anyway
+    monkeypatch.setattr(matcher.columns, "_STEP", 1)  # or the columns would have room for them anyway
     after = World(before.store, agencies=tuple(agency for agency in AGENCIES if agency.name != left))
     assert list(map(references, disclosed(after))) == [["h"] if left == "police" else ["p"]]
 

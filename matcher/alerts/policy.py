@@ -18,14 +18,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.columns import Column
 from matcher.model import AlertKind
 
 RULE_VERSION = "2"
 ENOUGH_AGENCIES = 2
 _OF_AGENCIES = (AlertKind.KNOWN_TO_TWO, AlertKind.FURTHER_AGENCY)
 """They say of their person that it is active, and where."""
-_FIRST_CAPACITY = 1024
-_NEVER = np.iinfo(np.int64).min
 
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -36,23 +35,20 @@ class Told:
     """What the coordinator was told of each person, in columns; a person never told of is in none."""
 
     def __init__(self) -> None:
-        self._known = np.zeros(_FIRST_CAPACITY, np.bool_)
-        self._dormant = np.zeros(_FIRST_CAPACITY, np.bool_)
-        self._agencies = np.zeros(_FIRST_CAPACITY, np.uint64)
-        self._at = np.full(_FIRST_CAPACITY, _NEVER, np.int64)
+        self._known = Column(np.bool_)
+        self._dormant = Column(np.bool_)
+        self._agencies = Column(np.uint64)
+        self._at = Column(np.int64)
+        """Seconds since 1970-01-01 UTC, of no meaning where nothing is known."""
 
     def reserve(self, records: int) -> None:
         """Make room for persons of numbers below `records`."""
-        if records > len(self._known):
-            more = max(records, 2 * len(self._known)) - len(self._known)
-            self._known = np.pad(self._known, (0, more))
-            self._dormant = np.pad(self._dormant, (0, more))
-            self._agencies = np.pad(self._agencies, (0, more))
-            self._at = np.pad(self._at, (0, more), constant_values=_NEVER)
+        for column in (self._known, self._dormant, self._agencies, self._at):
+            column.reserve(records)
 
     def persons(self) -> Numbers:
         """Every person told of, ascending."""
-        return np.flatnonzero(self._known)
+        return np.flatnonzero(self._known.values)
 
     def known(self, persons: Numbers) -> Flags:
         """Which of some persons (n,) the coordinator was told of, and not told otherwise since."""
@@ -97,8 +93,7 @@ class Told:
     def forget(self, person: int) -> None:
         """As if it had never been told of a person."""
         self._known[person] = self._dormant[person] = False
-        self._agencies[person] = 0
-        self._at[person] = _NEVER
+        self._agencies[person] = self._at[person] = 0
 
     def _put(
         self, persons: int | Numbers, agencies: np.uint64 | AgencySets, at: np.int64 | Numbers, *, dormant: bool

@@ -2,23 +2,21 @@
 removed.
 
 Each block is a linked list through its rows, newest first, so a row meets every older row of its blocks by following
-the links from itself. Rows of two epochs never meet. Memory a row: P x (W + 8) + 18 bytes, and 28 to 44 bytes a block.
+the links from itself. Rows of two epochs never meet. Memory a row: P x (W + 8) + 18 bytes, and 30 to 36 bytes a block.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.blocking.columns import reserved
 from matcher.blocking.kernels import place, unthread
 from matcher.blocking.names import NameTable
+from matcher.columns import MOST_ROWS, Column, reserved
 from matcher.errors import AddressSpaceError
 from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
 
 AGENCY_BITS = 8
 """Of a row's origin, those that are of its agency; the others are of its epoch."""
-_MOST_ROWS = 1 << 26
-"""Address space is taken for so many: 67 million, some 64 GB of memory were they there."""
 
 
 class BlockIndex:
@@ -28,16 +26,16 @@ class BlockIndex:
         self._passes = len(scheme.passes)
         self._words = scheme.encoding_bytes // 4
         self._cap = cap
-        self._blocks_by_token = NameTable()
-        self._fronts = np.zeros((0, 2), np.int32)
+        self._blocks_by_token = NameTable(MOST_ROWS * self._passes)
+        self._fronts = Column(np.int32, most=MOST_ROWS * self._passes, width=2)
         """See `matcher.blocking.kernels.place`."""
         self._rows = Rows(
-            blocks=reserved((_MOST_ROWS, self._passes), np.int32),
-            following=reserved((_MOST_ROWS, self._passes), np.int32),
-            encodings=reserved((_MOST_ROWS, self._passes, self._words), np.uint32),
-            field_masks=reserved((_MOST_ROWS,), np.uint16),
-            records=reserved((_MOST_ROWS,), np.int64),
-            origins=reserved((_MOST_ROWS,), np.int32),
+            blocks=reserved((MOST_ROWS, self._passes), np.int32),
+            following=reserved((MOST_ROWS, self._passes), np.int32),
+            encodings=reserved((MOST_ROWS, self._passes, self._words), np.uint32),
+            field_masks=reserved((MOST_ROWS,), np.uint16),
+            records=reserved((MOST_ROWS,), np.int64),
+            origins=reserved((MOST_ROWS,), np.int32),
         )
         self.row_count = 0
         """Rows ever inserted."""
@@ -50,8 +48,9 @@ class BlockIndex:
         return self._rows
 
     def expect(self, rows: int) -> None:
-        """Make room for the blocks of so many more rows at once, where it is known that they come."""
-        self._reserve_blocks(rows)
+        """Make room for the blocks of so many more rows at once, where it is known that they come. About every other
+        place is the first of its block."""
+        self._reserve_blocks(rows // 2)
 
     def insert(
         self,
@@ -78,8 +77,8 @@ class BlockIndex:
     ) -> range:
         """Half of an `insert`: what is compared. May go ahead of `place`, in another thread."""
         first, last = self.row_count, self.row_count + len(records)
-        if last > _MOST_ROWS:
-            raise AddressSpaceError(f"the index is made for {_MOST_ROWS} rows at most, whatever the system gives")
+        if last > MOST_ROWS:
+            raise AddressSpaceError(f"the index is made for {MOST_ROWS} rows at most, whatever the system gives")
         rows = self._rows
         rows.encodings[first:last] = encodings.view("<u4")
         rows.field_masks[first:last] = field_masks
@@ -95,7 +94,7 @@ class BlockIndex:
         tokens = np.ascontiguousarray(block_tokens).reshape(-1, self._passes, TOKEN_BYTES).view("<u8")
         names.count, refused = place(
             rows.start, tokens, pass_masks, names.slots, names.keys, names.count,
-            self._rows.blocks, self._fronts, self._rows.following, self._cap,
+            self._rows.blocks, self._fronts.values, self._rows.following, self._cap,
         )  # fmt: skip
         self.over_cap += refused
 
@@ -103,7 +102,7 @@ class BlockIndex:
         """Remove rows for good: their encodings are overwritten, and the tokens of blocks left empty."""
         columns = self._rows
         for row in rows:
-            unthread(row, columns.blocks, self._fronts, columns.following, self._blocks_by_token.keys)
+            unthread(row, columns.blocks, self._fronts.values, columns.following, self._blocks_by_token.keys)
             columns.encodings[row] = 0
             columns.field_masks[row] = 0
             columns.records[row] = -1
@@ -114,8 +113,4 @@ class BlockIndex:
 
     def _reserve_blocks(self, more_rows: int) -> None:
         self._blocks_by_token.reserve(more_rows * self._passes)
-        capacity = len(self._blocks_by_token.keys)
-        if capacity > len(self._fronts):
-            fronts = np.zeros((capacity, 2), np.int32)
-            fronts[: len(self._fronts)] = self._fronts
-            self._fronts = fronts
+        self._fronts.reserve(len(self._blocks_by_token.keys))

@@ -4,29 +4,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.blocking.kernels import intern, rehash
+from matcher.columns import MOST_ROWS, Column
 
-_FIRST_CAPACITY = 1024
+_FIRST_SLOTS = 2048
 
 
 class NameTable:
     """Gives each name a number, 0, 1, 2 ... in order of arrival. Numbers are never given twice, names can be erased."""
 
-    def __init__(self) -> None:
-        self.keys: NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, 2), np.uint64)
-        """(capacity, 2): the names as two little endian words; zero once erased."""
-        self.slots = np.zeros(2 * _FIRST_CAPACITY, np.int32)
+    def __init__(self, most: int = MOST_ROWS) -> None:
+        self._keys = Column(np.uint64, most=most, width=2)
+        self.slots = np.zeros(_FIRST_SLOTS, np.int32)
         """See `matcher.blocking.kernels.intern`."""
         self.count = 0
         """Names ever numbered."""
 
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """(capacity, 2): the names as two little endian words; zero once erased."""
+        return self._keys.values
+
     def reserve(self, more: int) -> None:
         """Make room for so many more names."""
         needed = self.count + more
-        if needed > len(self.keys):
-            capacity = max(2 * len(self.keys), needed)
-            keys = np.zeros((capacity, 2), np.uint64)
-            keys[: self.count] = self.keys[: self.count]
-            self.keys = keys
+        self._keys.reserve(needed)
         if 3 * needed > 2 * len(self.slots):
             self.slots = np.zeros(1 << (2 * needed - 1).bit_length(), np.int32)
             rehash(self.slots, self.keys, self.count)
