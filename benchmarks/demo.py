@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,18 +94,22 @@ def _push(deployment: Deployment, agency: str, file: Path) -> str:
     return f"{agency}: {pushed.strip()}"
 
 
-def latest_by_person(alerts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def latest_by_person(alerts: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What the coordinator holds true after reading the log: for each person told of, its latest alert."""
     latest: dict[str, dict[str, Any]] = {}
     for alert in alerts:
-        if alert["kind"] in ("NO_LONGER_IDENTIFIED", "WITHDRAWN", "MERGED"):
-            latest.pop(alert["person_id"], None)
-        else:
-            latest[alert["person_id"]] = alert
+        _follow(alert, latest)
     return latest
 
 
-def measure(alerts: list[dict[str, Any]], population: Population, seconds: float) -> Outcome:
+def _follow(alert: dict[str, Any], latest: dict[str, dict[str, Any]]) -> None:
+    if alert["kind"] in ("NO_LONGER_IDENTIFIED", "WITHDRAWN", "MERGED"):
+        latest.pop(alert["person_id"], None)
+    else:
+        latest[alert["person_id"]] = alert
+
+
+def measure(alerts: Iterable[dict[str, Any]], population: Population, seconds: float) -> Outcome:
     """Compare what the coordinator was told with the truth."""
     truth = population.records
     keys = zip(truth["agency"], truth["record_ref"], strict=True)
@@ -114,7 +119,11 @@ def measure(alerts: list[dict[str, Any]], population: Population, seconds: float
         agencies_of[person].add(agency)
     true = {person for person, agencies in agencies_of.items() if len(agencies) > 1}
     right, found = 0, set[int]()
-    latest = latest_by_person(alerts)
+    latest: dict[str, dict[str, Any]] = {}
+    read = 0
+    for alert in alerts:
+        _follow(alert, latest)
+        read += 1
     for alert in latest.values():
         together: dict[int, set[str]] = defaultdict(set)
         for member in alert["members"]:
@@ -123,7 +132,7 @@ def measure(alerts: list[dict[str, Any]], population: Population, seconds: float
         found |= {person for person, agencies in together.items() if len(agencies) > 1}
     return Outcome(
         records=len(truth),
-        alerts=len(alerts),
+        alerts=read,
         persons_told=len(latest),
         persons_true=len(true),
         precision=right / max(len(latest), 1),

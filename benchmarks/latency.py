@@ -60,10 +60,10 @@ def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any
     with Deployment(folder, population=records) as deployment:
         deployment.set_up()
         deployment.start()
-        _feed_all(deployment, tokenised(deployment, Population(held)), "held")
+        _feed_all(deployment, _batches(deployment, held), "held")
         deployment.wait_until_matched()
         submissions = _submissions(deployment, kept)
-        more = tokenised(deployment, Population(poured))
+        more = _batches(deployment, poured)
         watch = ("alerts", "watch", "--config", deployment.coordinator_config, "--no-follow")
         deployment.command(*watch, "--out", folder / "read.jsonl")  # so that only new alerts are left to read
         seen: dict[Record, float] = {}
@@ -109,6 +109,15 @@ def _submissions(deployment: Deployment, kept: pd.DataFrame) -> list[tuple[Recor
             message = batch_message(part(tokens, i, i + 1), sender.scheme)
             found[row] = ((str(agency), reference), message)
     return [found[row] for row in kept.index]
+
+
+def _batches(deployment: Deployment, records: pd.DataFrame) -> dict[str, list[RecordBatch]]:
+    """Each agency's batches, ready to send."""
+    configs = {agency.name: deployment.agency_config(agency.name) for agency in deployment.agencies}
+    batches: dict[str, list[RecordBatch]] = {agency: [] for agency in configs}
+    for agency, batch in tokenised(Population(records), configs):
+        batches[agency].append(batch)
+    return batches
 
 
 def _feed_all(deployment: Deployment, batches: dict[str, list[RecordBatch]], name: str) -> None:

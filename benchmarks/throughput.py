@@ -1,9 +1,10 @@
 """How many records a second are appended, committed and matched over TLS, and how right are the persons?
 
-One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand:
-what is measured is the wire, the commit before each acknowledgement, matching, and alerts in the log. Feeds are held
-back while eight frames wait, so what is acknowledged in a window is what is matched in it. Alerts are read from the log
-afterwards, so that precision and recall are of the same run; then the matcher is killed, started, stopped and started.
+One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand,
+into files, by a process that is gone when the clock starts: what is measured is the wire, the commit before each
+acknowledgement, matching, and alerts in the log. Feeds are held back while eight frames wait, so what is acknowledged
+in a window is what is matched in it. Alerts are read from the log afterwards, so that precision and recall are of the
+same run; then the matcher is killed, started, stopped and started.
 """
 
 import json
@@ -11,7 +12,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ from benchmarks.default_model import raw_batches
 from benchmarks.demo import measure
 from benchmarks.deployment import Deployment
 from benchmarks.machine import machine, report
-from benchmarks.population import generate
+from benchmarks.population import Population, generate
 from matcher.agency.client import FeedClient
 from matcher.agency.keys import load_alias_key, load_linkage_keys
 from matcher.agency.normalise import normalise
@@ -34,6 +38,7 @@ from matcher.v1.records_pb2 import RecordBatch
 from matcher.wire import batch_message
 
 WINDOW_SECONDS = 10.0
+_LENGTH_BYTES = 4
 
 
 def run(records: int, seed: int, json_path: Path | None, *, encrypted: bool) -> None:
@@ -51,17 +56,16 @@ def measured(records: int, seed: int, *, encrypted: bool = True) -> dict[str, An
 
 
 def _measure(records: int, seed: int, folder: Path, encrypted: bool) -> dict[str, Any]:
-    population = generate(records, seed)
     with Deployment(folder, population=records, encrypted=encrypted) as deployment:
         deployment.set_up()
         deployment.start()
-        started = time.perf_counter()
-        batches = tokenised(deployment, population)
-        tokenise_seconds = time.perf_counter() - started
+        with ProcessPoolExecutor(1, get_context("spawn")) as beforehand:
+            configs = {agency.name: deployment.agency_config(agency.name) for agency in deployment.agencies}
+            truth, tokenise_seconds = beforehand.submit(_prepare, records, seed, configs, folder).result()
         acknowledged: list[tuple[float, int]] = []
         threads = [
-            threading.Thread(target=feed, args=(deployment, agency, mine, acknowledged))
-            for agency, mine in batches.items()
+            threading.Thread(target=feed, args=(deployment, agency, _read(folder / f"{agency}.sent"), acknowledged))
+            for agency in configs
         ]
         server_cpu = deployment.cpu_seconds()
         client_cpu = time.process_time()
@@ -83,13 +87,14 @@ def _measure(records: int, seed: int, folder: Path, encrypted: bool) -> dict[str
         deployment.command(
             "alerts", "watch", "--config", deployment.coordinator_config, "--out", received, "--no-follow"
         )
-        outcome = measure([json.loads(line) for line in received.read_text().splitlines()], population, whole_seconds)
         stored = sum(file.stat().st_size for file in folder.glob("matcher.db*"))
         deployment.kill()
         feeds_after_kill, all_after_kill = _start(deployment)
         deployment.stop()
         feeds_after_stop, all_after_stop = _start(deployment)
-    size = sum(batch.ByteSize() for mine in batches.values() for batch in mine)
+    size = sum(file.stat().st_size for file in folder.glob("*.sent"))
+    with received.open() as lines:
+        outcome = measure(map(json.loads, lines), truth, whole_seconds)
     return {
         "records": records,
         "seed": seed,
@@ -126,13 +131,12 @@ def _start(deployment: Deployment) -> tuple[float, float]:
     return feeds, time.perf_counter() - started
 
 
-def tokenised(deployment: Deployment, population: Any) -> dict[str, list[RecordBatch]]:
-    """Each agency's batches, ready to send."""
-    batches: dict[str, list[RecordBatch]] = {agency.name: [] for agency in deployment.agencies}
-    offsets = dict.fromkeys(batches, 0)
+def tokenised(population: Population, configs: dict[str, Path]) -> Iterator[tuple[str, RecordBatch]]:
+    """Agencies and their batches, ready to send. `configs`: of each agency."""
+    offsets: dict[str, int] = {}
     tokenisers: dict[str, Tokeniser] = {}
     for agency, raw in raw_batches(population, UK_PERSON_V1):
-        config = AgencyConfig.load(deployment.agency_config(agency))
+        config = AgencyConfig.load(configs[agency])
         if agency not in tokenisers:
             tokenisers[agency] = Tokeniser(
                 config.scheme,
@@ -142,28 +146,46 @@ def tokenised(deployment: Deployment, population: Any) -> dict[str, list[RecordB
                 read_public_key(config.coordinator_public_key),
             )
         tokens = tokenisers[agency].tokenise(normalise(raw, config.scheme))
-        batches[agency].append(batch_message(tokens, config.scheme, offsets[agency]))
-        offsets[agency] += tokens.record_count
-    return batches
+        offset = offsets.get(agency, 0)
+        yield agency, batch_message(tokens, config.scheme, offset)
+        offsets[agency] = offset + tokens.record_count
+
+
+def _prepare(records: int, seed: int, configs: dict[str, Path], folder: Path) -> tuple[Population, float]:
+    """Write each agency's batches, each behind its length; the truth about them, and the seconds it took to tokenise
+    and write them."""
+    population = generate(records, seed)
+    started = time.perf_counter()
+    with ExitStack() as opened:
+        files = {agency: opened.enter_context((folder / f"{agency}.sent").open("wb")) for agency in configs}
+        for agency, batch in tokenised(population, configs):
+            written = batch.SerializeToString()
+            files[agency].write(len(written).to_bytes(_LENGTH_BYTES, "big") + written)
+    seconds = time.perf_counter() - started
+    return Population(population.records[["agency", "record_ref", "person"]]), seconds
+
+
+def _read(path: Path) -> Iterator[RecordBatch]:
+    """The batches of a file, in order."""
+    with path.open("rb") as file:
+        while length := file.read(_LENGTH_BYTES):
+            yield RecordBatch.FromString(file.read(int.from_bytes(length, "big")))
 
 
 def feed(
     deployment: Deployment,
     agency: str,
-    batches: list[RecordBatch],
+    batches: Iterable[RecordBatch],
     acknowledged: list[tuple[float, int]],
     name: str = "throughput",
 ) -> None:
     """Send an agency's batches to its feed of that name, and note when how many records were acknowledged."""
     config = AgencyConfig.load(deployment.agency_config(agency))
 
-    def sent() -> Iterator[RecordBatch]:
-        yield from batches
-
     before = 0
     with FeedClient(open_channel(config.matcher, config.tls)) as client:
         client.next_offset(name)
-        for offset in client.append(name, sent()):
+        for offset in client.append(name, batches):
             acknowledged.append((time.perf_counter(), offset - before))
             before = offset
 
