@@ -12,6 +12,8 @@ DATA = (
 CONTENDERS = ("ours", "splink", "recordlinkage", "clk", "nhs-mps")
 SYSTEMS = ("splink", "postgres")
 """That the whole job is measured beside."""
+REPLIES = ("AppendRecords", "SubmitRecords", "RemoveRecords")
+"""Methods whose replies are measured."""
 SEEDS = (1, 2, 3)
 """None of them is the seed that the shipped models were trained on."""
 SIZES = (10_000, 100_000)
@@ -142,13 +144,16 @@ def peers(records: int, chosen: tuple[str, ...], seed: int, json_path: Path | No
 
 @main.command()
 @click.option("--calls", default=10_000, show_default=True, help="Calls of each class and method.")
+@click.option(
+    "--method", "methods", multiple=True, default=REPLIES, type=click.Choice(REPLIES), help="May be repeated."
+)
 @SEED
 @JSON
-def replies(calls: int, seed: int, json_path: Path | None) -> None:
+def replies(calls: int, methods: tuple[str, ...], seed: int, json_path: Path | None) -> None:
     """Can an agency tell from a reply, or from when it comes, whether others hold the person?"""
     from benchmarks.replies import run
 
-    outcomes = run(calls, seed, json_path)
+    outcomes = run(calls, seed, methods, json_path)
     if any(
         each.replies > 1 or any(pair.told_apart for pair in each.own + each.meanwhile) for each in outcomes.values()
     ):

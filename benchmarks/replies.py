@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,8 +76,8 @@ class Outcome:
     meanwhile: list[Comparison]
 
 
-def run(calls: int, seed: int, json_path: Path | None) -> dict[str, Outcome]:
-    """Measure `calls` calls of each class and method, print, and write the figures."""
+def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None) -> dict[str, Outcome]:
+    """Measure `calls` calls of each class, of some of `METHODS`, print, and write the figures."""
     folder = Path(tempfile.mkdtemp(prefix="replies-"))
     try:
         # the neutral call sends one row again and again
@@ -85,7 +85,7 @@ def run(calls: int, seed: int, json_path: Path | None) -> dict[str, Outcome]:
         with Deployment(folder, agencies=AGENCIES[:2], population=10 * calls, options=options) as deployment:
             deployment.set_up()
             deployment.start()
-            outcomes = _measure(deployment, calls, seed)
+            outcomes = _measure(deployment, calls, seed, methods)
     finally:
         shutil.rmtree(folder)
     for method, outcome in outcomes.items():
@@ -132,7 +132,7 @@ def _load(sender: Sender, feed_id: str, tokens: TokenBatch) -> None:
         pass
 
 
-def _measure(deployment: Deployment, calls: int, seed: int) -> dict[str, Outcome]:
+def _measure(deployment: Deployment, calls: int, seed: int, methods: Collection[str]) -> dict[str, Outcome]:
     """Each method's outcome: some people are appended, others submitted, and the first ones removed."""
     people = generate(20 * calls + 200, seed, error_rate=0.0, known_share=0.1).records[[*FILE_COLUMNS, "person"]]
     people = people.drop_duplicates("person").reset_index(drop=True)
@@ -151,11 +151,13 @@ def _measure(deployment: Deployment, calls: int, seed: int) -> dict[str, Outcome
     deployment.wait_until_matched()
     rng = np.random.default_rng(seed)
     outcomes = {}
-    for method, make, made in (
-        ("AppendRecords", _append, sent[0]),
-        ("SubmitRecords", _submission, sent[1]),
-        ("RemoveRecords", _removal, sent[0]),
-    ):
+    for method in (each for each in METHODS if each in methods):
+        make, group = METHODS[method]
+        made = sent[group]
+        if method == "RemoveRecords" and "AppendRecords" not in methods:  # what is removed was appended
+            for name in CLASSES:
+                _load(caller, f"appended-{name}", made[name])
+            deployment.wait_until_matched()
         order = rng.permutation(np.repeat(np.arange(len(CLASSES)), calls))
         outcomes[method] = _ask(caller.channel, beside.channel, method, order, [made[name] for name in CLASSES], make)
         deployment.wait_until_matched()
@@ -176,6 +178,10 @@ def _submission(number: int, record: TokenBatch) -> bytes:
 
 def _removal(number: int, record: TokenBatch) -> bytes:
     return pb.RemoveRecordsRequest(request_id=f"r{number}", aliases=record.aliases.tobytes()).SerializeToString()
+
+
+METHODS = {"AppendRecords": (_append, 0), "SubmitRecords": (_submission, 1), "RemoveRecords": (_removal, 0)}
+"""What makes a request of each, and of which people, in the order in which they are called."""
 
 
 def _ask(

@@ -3,6 +3,7 @@
 Phonetic codes come from `jellyfish` and look at a name's first word: the part of a double surname that people keep.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -81,11 +82,11 @@ class Coded:
     @classmethod
     def of(cls, column: Sequence[str]) -> "Coded":
         """A column of texts, '' where missing."""
-        distinct = dict.fromkeys(column)
-        distinct.pop("", None)
-        places = dict(zip(distinct, count()))
-        places[""] = -1
-        return cls(list(distinct), np.fromiter(map(places.__getitem__, column), np.int64, len(column)))
+        places: defaultdict[str, int] = defaultdict(count().__next__)
+        codes = np.fromiter(map(places.__getitem__, column), np.int64, len(column))
+        if (missing := places.pop("", None)) is not None:
+            codes = np.where(codes == missing, -1, codes - (codes > missing))
+        return cls(list(places), codes)
 
     def at(self, places: NDArray[np.int64]) -> list[str]:
         """Values at some places."""

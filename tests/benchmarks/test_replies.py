@@ -6,18 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.replies import CLASSES, auc, compare, run
+from benchmarks.__main__ import REPLIES
+from benchmarks.replies import CLASSES, METHODS, auc, compare, run
 
 
 def test_replies_of_every_class_are_the_same_bytes_and_trailers(tmp_path: Path) -> None:
-    outcomes = run(12, 3, tmp_path / "figures.json")
-    assert {name: (each.calls, each.replies) for name, each in outcomes.items()} == dict.fromkeys(
-        ("AppendRecords", "SubmitRecords", "RemoveRecords"), (12, 1)
-    )
+    outcomes = run(12, 3, REPLIES, tmp_path / "figures.json")
+    assert {name: (each.calls, each.replies) for name, each in outcomes.items()} == dict.fromkeys(METHODS, (12, 1))
     for outcome in outcomes.values():
         assert set(outcome.median_milliseconds) == set(CLASSES)
         assert len(outcome.own) == len(outcome.meanwhile) == 6
     assert set(json.loads((tmp_path / "figures.json").read_text())["methods"]) == set(outcomes)
+
+
+def test_removals_alone_are_of_records_that_were_appended(tmp_path: Path) -> None:
+    (outcome,) = run(12, 3, ["RemoveRecords"], tmp_path / "figures.json").values()
+    assert (outcome.calls, outcome.replies) == (12, 1)
 
 
 def test_the_classifier_counts_the_pairs_in_the_right_order() -> None:
