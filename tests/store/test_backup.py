@@ -1,5 +1,6 @@
 """Backups taken while others write, restored, and refused when a single byte of them is not what was written."""
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -158,6 +159,19 @@ def test_a_sum_stands_only_while_the_file_is_at_rest(path: Path) -> None:
     store = SqliteStore(path)
     assert not sum_path(path).exists()
     store.close()
+
+
+def test_a_sum_is_what_sha256sum_says_and_one_of_before_still_counts(path: Path) -> None:
+    SqliteStore(path).close()
+    content = path.read_bytes()
+    assert sum_path(path).read_text() == hashlib.sha256(content).hexdigest() + "\n"
+    for data, sound in ((content, True), (content + b"x", False)):
+        sum_path(path).write_bytes(hashlib.blake2b(data, digest_size=32).digest())
+        if sound:
+            SqliteStore(path).close()
+        else:
+            with pytest.raises(StoreError, match="is damaged"):
+                SqliteStore(path)
 
 
 def test_a_disk_without_room_for_a_sum_still_closes(
