@@ -147,7 +147,7 @@ def _persons(pipeline: Pipeline) -> dict[bytes, Members]:
     registry = pipeline.registry
     return {
         pipeline.person_id(person): frozenset(
-            (pipeline.agency_of(record).name, registry.alias(record)) for record in person.records
+            (pipeline.alerting.agency_of(record).name, registry.alias(record)) for record in person.records
         )
         for person in pipeline.persons.people(pipeline.persons.everyone())
     }

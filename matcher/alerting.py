@@ -182,6 +182,11 @@ class Alerting:
         ]
         return dict(zip(self._names.persons(persons), agencies, strict=True))
 
+    def active(self, person: Person, today: int) -> set[int]:
+        """Records of a person that count: those that an alert names."""
+        people = People.of([person])
+        return set(people.records[self._records(people, today).active].tolist())
+
     def unsaid(self, person: Person, today: int) -> tuple[AlertMember, ...]:
         """Active records of a person that would be told of if none of its records were restricted; else empty."""
         people = People.of([person])

@@ -64,15 +64,19 @@ class Explainer:
         self._names = Cipher(AES(key), ECB())  # noqa: S305
 
     def explain(self, alert: Alert) -> tuple[bytes, list[ExplainedLink]]:
-        """The alert's person now, and its links, strongest first. `NotFoundError` unless it is known to two or more."""
+        """The alert's person now, and its links, strongest first, between records that an alert would name now.
+        `NotFoundError` unless it is known to two or more."""
         pipeline = self._pipeline
         with pipeline.lock:
             if pipeline.is_told(alert.person_id):
                 for member in alert.members:
                     person = pipeline.persons.person_of(member.record)
                     if person is not None and pipeline.person_id(person) == alert.person_id:
-                        links = pipeline.persons.links_of(person)
-                        return alert.person_id, [self._link(left, right, weight) for left, right, weight in links]
+                        links, active = (
+                            pipeline.persons.links_of(person),
+                            pipeline.alerting.active(person, pipeline.today),
+                        )
+                        return alert.person_id, [self._link(*link) for link in links if active.issuperset(link[:2])]
         raise NotFoundError("the alert's person is not known to two or more agencies any more")
 
     def possible_matches(self, after: bytes, limit: int, restricted: bool) -> list[PossibleMatch]:
@@ -118,7 +122,7 @@ class Explainer:
         return self._names.encryptor().update(plain)
 
     def _agencies(self, pair: Pair) -> tuple[str, str]:
-        left, right = (self._pipeline.agency_of(record).name for record in pair)
+        left, right = (self._pipeline.alerting.agency_of(record).name for record in pair)
         return left, right
 
     def _link(self, left: int, right: int, weight: float) -> ExplainedLink:

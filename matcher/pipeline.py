@@ -31,6 +31,7 @@ from matcher.model import (
     UNKNOWN_DAY,
     Alert,
     AlertMember,
+    Answer,
     Contact,
     Disclosure,
     Frame,
@@ -117,7 +118,8 @@ class Pipeline:
             held = self.registry.holds(links.left) & self.registry.holds(links.right)
             links = Links(links.left[held], links.right[held], links.weight[held])
             self.today = self.store.today
-            self.persons.update(self.today * DAY_SECONDS, links=links, answers=self.store.answers())
+            answers = filter(self._both_held, self.store.answers())
+            self.persons.update(self.today * DAY_SECONDS, links=links, answers=answers)
             told = tellings.result()
             self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._now, told)
             self.alerting.hold(self.today, self.persons.people(self._still(self.alerting.told.persons())))
@@ -291,10 +293,13 @@ class Pipeline:
 
     def _take_answer(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
         answer = unpack_answer(frame.payload)
-        if self.registry.agency(answer.left) >= 0 and self.registry.agency(answer.right) >= 0:
+        if self._both_held(answer):
             outcome.answers.append(answer)
         outcome.emptied.append(frame.frame_id)
         return self._resolve(outcome)
+
+    def _both_held(self, answer: Answer) -> bool:
+        return self.registry.agency(answer.left) >= 0 and self.registry.agency(answer.right) >= 0
 
     def _take_closure(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
         case = self.store.case(unpack_closure(frame.payload))
@@ -328,12 +333,13 @@ class Pipeline:
         before = change.before
         if outcome.today != self.today:
             told = self.alerting.told.persons()
-            vanished = self._vanished(told, before)
-            # with time alone, who was not told of does not become so
-            everybody = len(vanished) or outcome.today < self.today
-            after.append(self.persons.everyone() if everybody else self._still(told))
+            # persons told of that are none any more: their agency left the configuration
+            vanished = told[(self.persons.oldest(told) < 0) & ~np.isin(told, before.oldest)]
+            # who was not told of does not become so with time alone, but with thresholds and agencies changed meanwhile
+            after.append(self.persons.everyone())
             before = People.of([*before, *(Person((person,), 0.0) for person in vanished.tolist())])
-            outcome.contacts_from = outcome.today - self.settings.look_back_days + 1
+            # a day late, so that a clock that ran ahead and was set right deletes nothing
+            outcome.contacts_from = min(self.today, outcome.today) - self.settings.look_back_days + 1
             self.today = outcome.today
         return _Stirred(before, self.persons.people(np.unique(np.concatenate(after))))
 
@@ -341,10 +347,6 @@ class Pipeline:
         """Persons of some records; records that are alone are passed over."""
         oldest = self.persons.oldest(records)
         return oldest[oldest >= 0]
-
-    def _vanished(self, told: Numbers, before: People) -> Numbers:
-        """Persons told of that are none any more and not among `before`: their agency left the configuration."""
-        return told[(self.persons.oldest(told) < 0) & ~np.isin(told, before.oldest)]
 
     def _heirs(self, stirred: _Stirred) -> Numbers:
         """By person that is no more: the place, among those that are, of the only one that has records of it, or -1."""
@@ -360,15 +362,23 @@ class Pipeline:
 
     # -- alerts ------------------------------------------------------------------------------------------------------
 
-    def disclosures(self, alerts: Iterable[Alert]) -> list[tuple[Disclosure, ...]]:
-        """What the coordinator is sent of each alert's members, in their order; of those whose record is gone or whose
-        agency left the configuration nothing. `StoreError` while memory is incomplete.
+    def disclosures(self, alerts: Sequence[Alert]) -> list[tuple[Disclosure, ...]]:
+        """What the coordinator is sent of each alert's members, in their order: of those that are, now, of a person it
+        is told of, namely the alert's own or the one that this became. Of records that are gone, restricted, another
+        person's or nobody's, and of agencies that left the configuration, nothing. `StoreError` while memory is
+        incomplete.
 
         Alerts name records that are committed, and memory is never behind the store: what it does not hold is gone."""
-        named = [alert.members for alert in alerts]
+        named = [(alert.person_id, member) for alert in alerts for member in alert.members]
         with self.lock:
-            disclosed = iter(self.disclosed([member for members in named for member in members]))
-        return [tuple(filter(None, islice(disclosed, len(members)))) for members in named]
+            records = np.array([member.record for _, member in named], np.int64)
+            persons = self.persons.oldest(records)
+            of_alerts = self.persons.oldest(self._names.oldest_records([person_id for person_id, _ in named]))
+            shown = (persons >= 0) & (persons == of_alerts) & ~self.registry.are_restricted(records)
+            shown[shown] = self.alerting.told.known(persons[shown])
+            disclosed = self.disclosed([member for _, member in named])
+        given = iter([each if show else None for each, show in zip(disclosed, shown.tolist(), strict=True)])
+        return [tuple(filter(None, islice(given, len(alert.members)))) for alert in alerts]
 
     def disclosed(self, members: Sequence[AlertMember]) -> list[Disclosure | None]:
         """As `disclosures`, by member; None for nothing. The caller holds the lock."""
@@ -382,10 +392,6 @@ class Pipeline:
             day = members[at].observed_day
             disclosed[at] = Disclosure(agency.name, agency.sector, alias, encapsulation, sealed, day, epoch)
         return disclosed
-
-    def agency_of(self, record: int) -> AgencyInfo:
-        """The agency that holds a record."""
-        return self.alerting.agency_of(record)
 
     def is_told(self, person_id: bytes) -> bool:
         """Whether the coordinator was told of this person, and not told otherwise since."""

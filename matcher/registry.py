@@ -126,7 +126,8 @@ class Registry:
 
     def are_restricted(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of some records (n,) must never alert automatically."""
-        return np.asarray((self._of("flags", records) & RESTRICTED) != 0)
+        flags = self._of("flags", records)
+        return np.asarray((flags >= 0) & (flags & RESTRICTED != 0))
 
     def row_spans(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
         """First row of each of some records (n,) and the row behind its last, (n, 2)."""

@@ -22,6 +22,8 @@ from matcher.errors import (
     WrongStrideError,
 )
 from matcher.model import (
+    HEALTH,
+    POLICE,
     RESTRICTED,
     UNKNOWN_DAY,
     Alert,
@@ -117,6 +119,8 @@ def read_batch(message: records_pb2.RecordBatch, scheme: LinkageScheme, limits: 
         sealed=_column(message.sealed_references, "sealed_references", "u1", (records, SEALED_BYTES)),
     )
     _check_tokens(batch, len(scheme.encoded))
+    if not batch.aliases.any(axis=1).all():
+        raise InvalidArgumentError("aliases", "must not hold one of zero bytes alone")
     _check_aliases(batch.aliases)
     _check_days(batch.observed_days, limits.today)
     if (batch.flags & ~np.uint8(RESTRICTED)).any():
@@ -194,7 +198,9 @@ def _check_days(days: NDArray[np.int32], today: int) -> None:
 
 
 def alert_message(alert: Alert, members: Iterable[Disclosure]) -> alert_service_pb2.Alert:
-    """An alert, for the coordinator, and what it is sent of the alert's members."""
+    """An alert, for the coordinator, and what it is sent of the alert's members: it says no more than they do."""
+    members = list(members)
+    sectors = {member.sector for member in members}
     return alert_service_pb2.Alert(
         sequence=alert.sequence,
         alert_id=alert.alert_id,
@@ -202,8 +208,8 @@ def alert_message(alert: Alert, members: Iterable[Disclosure]) -> alert_service_
         person_id=alert.person_id,
         members=map(member_message, members),
         confidence=alert_service_pb2.ConfidenceBand.ValueType(alert.confidence),
-        health_present=alert.health_present,
-        police_present=alert.police_present,
+        health_present=HEALTH in sectors,
+        police_present=POLICE in sectors,
         surviving_person_id=alert.surviving_person_id,
         rule_version=alert.rule_version,
         raised_at=alert.raised_at,

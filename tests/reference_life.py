@@ -161,7 +161,7 @@ class Life:
         self._say(before, now, frame.backfill)
         if self.today != today:
             for record in self.records.values():
-                record.contacts = {day for day in record.contacts if day > self.today - LOOK_BACK}
+                record.contacts = {day for day in record.contacts if day > min(today, self.today) - LOOK_BACK}
 
     def needs_time(self, now: int) -> bool:
         """Whether time alone has to be told to the matcher: a day began, or a quiet period ended."""
@@ -316,6 +316,11 @@ class Life:
         self.contested = {frozenset(number[each] for each in pair) for pair in contested}
 
     # -- alerts ------------------------------------------------------------------------------------------------------
+
+    def shows(self, number: int, of: int) -> bool:
+        """Whether an alert about the person of a record `of` discloses another: it is told of, and holds both now."""
+        person = next((person for person in self.persons if number in person), frozenset[int]())
+        return of in person and min(person) in self.told and not self.records[number].restricted
 
     def active(self, person: frozenset[int], *, restricted_too: bool = True) -> frozenset[str]:
         """Agencies at which a person is active; not `restricted_too`: none unless it may be told of."""

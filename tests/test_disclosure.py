@@ -7,9 +7,11 @@ import pytest
 import matcher.columns
 from matcher.coordinator.opening import Opener
 from matcher.errors import StoreError
+from matcher.explanation import Explainer
 from matcher.intake import Intake
-from matcher.model import Disclosure
+from matcher.model import AlertKind, Disclosure, Resolution
 from matcher.store.sqlite import SqliteStore
+from matcher.wire import alert_message
 
 from .factory import AGENCIES, ANNA, BORIS, CHLOE, COORDINATOR, EPOCH, SCHEME, TODAY, Sighting, alias
 from .test_pipeline import Failing
@@ -70,10 +72,45 @@ def test_members_that_went_after_the_alert_was_read_are_left_out() -> None:
     alerts = world.store.alerts_after(0, 99)
     world.remove("police", "p")
     world.settle()
-    assert list(map(references, world.pipeline.disclosures(alerts))) == [["h"]]
+    assert list(map(references, world.pipeline.disclosures(alerts))) == [[]]  # of the other nothing is known any more
     world.send("police", Sighting("p", ANNA))  # a new record of that name
     world.settle()
-    assert list(map(references, world.pipeline.disclosures(alerts))) == [["h"]]
+    *_, again = disclosed(world)
+    assert references(again) == ["h", "p"]
+    assert list(map(references, world.pipeline.disclosures(alerts))) == [[]]
+
+
+def test_a_record_that_matches_nobody_any_more_is_left_out_with_all_that_its_agency_sends_later() -> None:
+    world = told_of_anna(World())
+    world.send("hospital", Sighting("h", BORIS))  # corrected: another person
+    world.settle()
+    assert world.persons() == set()
+    assert not any(disclosed(world))
+
+
+def test_a_record_that_becomes_restricted_is_left_out() -> None:
+    world = told_of_anna(World())
+    world.send("council", Sighting("c", ANNA))
+    world.send("hospital", Sighting("h", ANNA, restricted=True))
+    world.settle()
+    assert not any(disclosed(world))
+
+
+def test_members_of_a_person_that_became_another_ones_are_disclosed_as_long_as_that_is_told_of() -> None:
+    world = told_of_anna(World())
+    world.send("council", Sighting("c", BORIS))
+    world.send("housing", Sighting("o", BORIS))
+    world.settle()
+    world.answer(("hospital", "h"), ("council", "c"), Resolution.SAME_PERSON)
+    world.settle()
+    alerts = world.store.alerts_after(0, 99)
+    assert AlertKind.MERGED in {alert.kind for alert in alerts}
+    assert [references(members) for members in world.pipeline.disclosures(alerts)][:2] == [["p", "h"], ["c", "o"]]
+    world.remove("police", "p")
+    world.remove("hospital", "h")
+    world.remove("housing", "o")
+    world.settle()
+    assert not any(disclosed(world))
 
 
 @pytest.mark.parametrize("left", ["police", "hospital"])
@@ -83,7 +120,16 @@ def test_members_of_an_agency_that_left_the_configuration_are_left_out(
     before = told_of_anna(World())
     monkeypatch.setattr(matcher.columns, "_STEP", 1)  # or the columns would have room for them anyway
     after = World(before.store, agencies=tuple(agency for agency in AGENCIES if agency.name != left))
-    assert list(map(references, disclosed(after))) == [["h"] if left == "police" else ["p"]]
+    assert list(map(references, disclosed(after))) == [[]]
+    before.send("council", Sighting("c", ANNA))
+    before.settle()
+    after = World(before.store, agencies=tuple(agency for agency in AGENCIES if agency.name != left))
+    after.sleep(days=1)
+    after.settle()
+    told = [sorted(references(members)) for members in disclosed(after)]
+    gone, still = ("p", "h") if left == "police" else ("h", "p")
+    assert ["c", still] in told
+    assert not any(gone in each for each in told)
 
 
 def test_memory_that_is_ahead_of_the_store_after_a_failed_commit_discloses() -> None:
@@ -112,3 +158,38 @@ def test_memory_that_is_incomplete_discloses_nothing(monkeypatch: pytest.MonkeyP
             disclosed(world)
         world.pipeline.rebuild()
         assert list(map(references, disclosed(world))) == [["p", "h"]]
+
+
+def test_an_explanation_speaks_of_what_an_alert_would_name_alone() -> None:
+    """Not of records that were met too long ago, nor of those that were closed with a case."""
+    world = told_of_anna(World())
+    world.send("housing", Sighting("o", ANNA, day=TODAY - 300))
+    world.settle()
+    explainer = Explainer(world.pipeline)
+
+    def explained() -> set[str]:
+        _, links = explainer.explain(world.store.alerts_after(0, 99)[-1])
+        return {agency for link in links for agency in link.agencies}
+
+    assert explained() == {"police", "hospital"}
+    world.close_case(world.open_case(("police", "p")))
+    world.sleep(days=5)
+    for agency in ("council", "housing"):
+        world.send(agency, Sighting("later", ANNA, day=world.today))
+    world.settle()
+    assert explained() == {"council", "housing"}
+
+
+def test_what_an_alert_says_of_sectors_is_of_the_members_it_discloses() -> None:
+    world = told_of_anna(World())
+    world.send("council", Sighting("c", ANNA))
+    world.settle()
+    alert, members = world.store.alerts_after(0, 99)[-1], disclosed(world)[-1]
+    assert [
+        (told.health_present, told.police_present)
+        for told in (
+            alert_message(alert, members),
+            alert_message(alert, [each for each in members if each.agency != "hospital"]),
+            alert_message(alert, ()),
+        )
+    ] == [(True, True), (False, True), (False, False)]

@@ -2,6 +2,7 @@
 events apart from days of arrival."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.model import AlertKind, FrameKind, Resolution
+from matcher.pipeline import Pipeline
+from matcher.scoring.decision import Thresholds
+from matcher.scoring.scorer import Scorer
 from matcher.store.memory import MemoryStore
 from matcher.store.sqlite import SqliteStore
 
-from .factory import AGENCIES, ANNA, BORIS, CHLOE, TODAY, VAGUE_ANNA, Sighting
+from .factory import AGENCIES, ANNA, BORIS, CHLOE, TODAY, VAGUE_ANNA, Sighting, model
 from .world import Told, World
 
 TWO, FURTHER, ESCALATION, NO_LONGER, WITHDRAWN, MERGED = AlertKind
@@ -161,6 +165,40 @@ def test_when_an_agency_left_the_configuration_its_persons_are_withdrawn_on_the_
     assert kinds(after) == []
 
 
+def test_who_becomes_known_by_other_settings_is_told_of_on_the_next_day() -> None:
+    world = World()
+    world.send("police", Sighting("p", VAGUE_ANNA), Sighting("p2", BORIS, day=TODAY - LOOK_BACK - 50))
+    world.send("hospital", Sighting("h", ANNA), Sighting("h2", BORIS))
+    assert kinds(world) == []
+    lower = Scorer(model(), 1_000_000, Thresholds(match=0.99, possible=0.5))
+    longer = replace(world.pipeline.settings, look_back_days=2 * LOOK_BACK)
+    world.pipeline = Pipeline(world.store, lower, longer, world.pipeline._now)
+    world.sleep(1)
+    assert kinds(world) == [TWO, TWO]
+    assert world.queue() == set()
+
+
+@pytest.mark.parametrize("left", ["police", "hospital"])
+def test_an_answer_about_a_record_of_an_agency_that_left_holds_nobody_together(left: str) -> None:
+    before = World()
+    before.send("hospital", Sighting("h", ANNA))
+    before.send("police", Sighting("p", VAGUE_ANNA))
+    before.answer(HOSPITAL, POLICE, Resolution.SAME_PERSON)
+    assert kinds(before) == [TWO]
+    case = before.open_case(HOSPITAL)
+    after = World(before.store, agencies=tuple(agency for agency in AGENCIES if agency.name != left))
+    after.new_alerts()
+    after.send("council", Sighting("c", ANNA if left == "police" else VAGUE_ANNA))
+    after.sleep(1)
+    assert WITHDRAWN in kinds(after)
+    after.close_case(case)
+    after.send("council", Sighting("c2", BORIS))
+    after.send("housing", Sighting("o2", BORIS))
+    assert TWO in kinds(after)
+    again = World(after.store)  # configured again, the answer counts as before
+    assert again.pipeline.persons.person_of(0) is not None
+
+
 # -- an open case ----------------------------------------------------------------------------------------------------
 
 
@@ -235,11 +273,25 @@ def test_contacts_are_forgotten_with_the_look_back_window_and_with_the_record(kn
     record = known.record(POLICE)
     assert known.store.contacts(record) == [TODAY, TODAY + 1, TODAY + 2]
     known.sleep(LOOK_BACK - 2)
+    known.sleep(1)
     known.settle()
     assert known.store.contacts(record) == [TODAY + 2]
     known.remove("police", "p")
     known.settle()
     assert known.store.contacts(record) == []
+
+
+def test_a_clock_that_ran_ahead_once_loses_no_contact(known: World) -> None:
+    known.open_case(POLICE)
+    for _ in range(2):
+        known.sleep(1)
+        known.meet("police", "p")
+    known.sleep(4 * LOOK_BACK)
+    known.sleep(-4 * LOOK_BACK)
+    known.new_alerts()
+    known.sleep(1)
+    known.meet("hospital", "h")
+    assert ESCALATION in kinds(known)
 
 
 def test_a_record_beyond_the_look_back_window_is_held_and_counts_again_once_met(known: World) -> None:

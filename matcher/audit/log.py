@@ -54,6 +54,7 @@ class AuditLog:
         self._now = now
         self._key = Ed25519PrivateKey.from_private_bytes(read_key(key_path, PRIVATE_KEY_LABEL))
         self._lock = Lock()
+        self._syncing = Lock()
         self._ending = Event()
         self._durable = True
         self._head, self._end, self._torn = Head(), 0, b""
@@ -103,15 +104,19 @@ class AuditLog:
     def sync(self) -> None:
         """Make what was written durable; those who write meanwhile do not wait. `AuditError` if that fails: then
         nothing can be written any more, since what the kernel dropped does not come back by trying again."""
-        number = self._head.number
-        if number == self._synced:
-            return
-        try:
-            os.fsync(self._file)
-            self._synced = number
-        except OSError as error:
-            self._durable = False
-            raise AuditError(f"{self._path} cannot be made durable ({error.strerror})") from None
+        # one at a time: the kernel tells of a failure once, and whoever asks again is told that all is well
+        with self._syncing:
+            number = self._head.number
+            if not self._durable:
+                raise AuditError(f"{self._path} cannot be made durable: see the system log, then restart")
+            if number == self._synced:
+                return
+            try:
+                os.fsync(self._file)
+                self._synced = number
+            except OSError as error:
+                self._durable = False
+                raise AuditError(f"{self._path} cannot be made durable ({error.strerror})") from None
 
     def close(self) -> None:
         """Make all durable and release the files."""

@@ -5,6 +5,8 @@ Each block is a linked list through its rows, newest first, so a row meets every
 the links from itself. Rows of two epochs never meet. Memory a row: P x (W + 8) + 18 bytes, and 30 to 36 bytes a block.
 """
 
+import secrets
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from matcher.errors import AddressSpaceError
 from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
 
+_WORN_ROWS = 100_000
 AGENCY_BITS = 8
 """Of a row's origin, those that are of its agency; the others are of its epoch."""
 
@@ -26,6 +29,7 @@ class BlockIndex:
         self._passes = len(scheme.passes)
         self._words = scheme.encoding_bytes // 4
         self._cap = cap
+        self._pass_marks = np.frombuffer(secrets.token_bytes(8 * self._passes), np.uint64)
         self._blocks_by_token = NameTable(MOST_ROWS * self._passes)
         self._fronts = Column(np.int32, most=MOST_ROWS * self._passes, width=2)
         """See `matcher.blocking.kernels.place`."""
@@ -39,6 +43,8 @@ class BlockIndex:
         )
         self.row_count = 0
         """Rows ever inserted."""
+        self.removed_count = 0
+        """Rows removed: they take up as much memory as the others."""
         self.over_cap = 0
         """Places refused because a block held `cap` rows: these rows are not compared through that pass."""
 
@@ -93,7 +99,7 @@ class BlockIndex:
         names = self._blocks_by_token
         tokens = np.ascontiguousarray(block_tokens).reshape(-1, self._passes, TOKEN_BYTES).view("<u8")
         names.count, refused = place(
-            rows.start, tokens, pass_masks, names.slots, names.keys, names.count,
+            rows.start, tokens, self._pass_marks, pass_masks, names.slots, names.keys, names.count,
             self._rows.blocks, self._fronts.values, self._rows.following, self._cap,
         )  # fmt: skip
         self.over_cap += refused
@@ -106,6 +112,12 @@ class BlockIndex:
             columns.encodings[row] = 0
             columns.field_masks[row] = 0
             columns.records[row] = -1
+        self.removed_count += len(rows)
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether more rows are removed than are there, and so many that it is worth the time to make memory anew."""
+        return self.removed_count > max(self.row_count - self.removed_count, _WORN_ROWS)
 
     def largest_block(self) -> int:
         """Rows in the fullest block."""

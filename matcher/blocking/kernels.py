@@ -68,6 +68,7 @@ def rehash(slots: NDArray[np.int32], keys: NDArray[np.uint64], count: int) -> No
 def place(
     first: int,
     tokens: NDArray[np.uint64],
+    pass_marks: NDArray[np.uint64],
     pass_masks: NDArray[np.uint16],
     slots: NDArray[np.int32],
     keys: NDArray[np.uint64],
@@ -81,6 +82,9 @@ def place(
     after it, and how many places a full block refused. `slots`, `keys` and `count` as of `intern`; `fronts`
     (capacity, 2): 1 + the row at each block's head, 0 if there is none, and how many rows it has.
 
+    `pass_marks` (P,), drawn at random and known to nobody, make a token its pass's own: one sent for two passes, in
+    error or in malice, would tie their lists into a ring.
+
     A pass that `pass_masks` (n,) lacks, and a place refused, gets block -1 in `blocks`: the row is not compared through
     that pass.
     """
@@ -93,7 +97,7 @@ def place(
             blocks[row, p] = following[row, p] = _NONE
             if (pass_masks[i] >> p) & 1 == 0:
                 continue
-            block = _number_of(slots, keys, count, tokens[i, p, 0], _of_pass(tokens[i, p, 1], p), True)
+            block = _number_of(slots, keys, count, tokens[i, p, 0], tokens[i, p, 1] ^ pass_marks[p], True)
             count += block == count
             if fronts[block, 1] >= cap:
                 refused += 1
@@ -103,13 +107,6 @@ def place(
             fronts[block, 0] = row + 1
             fronts[block, 1] += 1
     return count, refused
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _of_pass(low: np.uint64, p: int) -> np.uint64:
-    """Half a token made the pass's own: one sent for two passes, in error or in malice, must not tie their lists into a
-    ring."""
-    return low ^ (np.uint64(p) << np.uint64(56))
 
 
 @njit(cache=True, nogil=True)

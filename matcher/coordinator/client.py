@@ -29,7 +29,10 @@ from matcher.wire import read_alert, read_member
 log = logging.getLogger(__name__)
 _PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 # a matcher that stops cancels the calls in hand
-_TRANSIENT = {"UNAVAILABLE", "CANCELLED", "INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE", "ERROR_REASON_INTERNAL"}
+_TRANSIENT = {
+    *("UNAVAILABLE", "CANCELLED", "INTERNAL", "ERROR_REASON_INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE"),
+    *("ERROR_REASON_STORE_FULL", "ERROR_REASON_AUDIT_UNAVAILABLE"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from matcher.errors import ConfigError
 log = logging.getLogger(__name__)
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _URI = re.compile(r"spiffe://\S{1,500}")
-_Stamp = tuple[tuple[int, int, int], ...]
+_Stamp = tuple[tuple[int, int, int, int], ...]
 
 
 class ServerCertificate:
@@ -83,8 +83,8 @@ class DenyList:
         try:
             stamp = _stamp(self._path)
             if stamp != self._stamp:
-                self._stamp = stamp
                 self.names = _read_names(self._path)
+                self._stamp = stamp
                 log.info("the deny list has changed and is taken over: %d entries", len(self.names))
         except (OSError, ConfigError) as error:
             log.error("the deny list is not taken over (%s); the one before stays in force", type(error).__name__)
@@ -108,4 +108,5 @@ def _read_names(path: Path) -> frozenset[str]:
 
 
 def _stamp(*paths: Path) -> _Stamp:
-    return tuple((status.st_mtime_ns, status.st_ino, status.st_size) for status in (path.stat() for path in paths))
+    statuses = [path.stat() for path in paths]
+    return tuple((each.st_mtime_ns, each.st_ctime_ns, each.st_ino, each.st_size) for each in statuses)

@@ -88,7 +88,7 @@ class FeedServicer(FeedServiceServicer):
             batch = read_batch(request.batch, self._config.scheme, self._limits())
             payload = pack_records(batch)
             self._quotas.charge(agency, batch.record_count, len(payload), batch)
-            self._matching.wait_for_room()
+            self._matching.wait_for_room(agency)
             next_offset = self._store.append(
                 agency,
                 feed_id,
@@ -99,7 +99,7 @@ class FeedServicer(FeedServiceServicer):
                 int(self._now()),
                 request.backfill,
             )
-            self._matching.committed()
+            self._matching.committed(agency)
             yield pb.AppendRecordsResponse(next_offset=next_offset)
 
     def SubmitRecords(

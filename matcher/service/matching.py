@@ -36,6 +36,8 @@ class Matching:
         self._made: Future[Pipeline] = Future()
         self._report = report
         self._committed = Event()
+        self._last_frames: dict[str, int] = {}
+        """By agency: a frame behind which none of it was appended."""
         self._stopping = Event()
         self._changed = Condition()
         self._thread = Thread(target=self._run, name="matching", daemon=True)
@@ -61,8 +63,10 @@ class Matching:
         """Whether `stop` was called."""
         return self._stopping.is_set()
 
-    def committed(self) -> None:
-        """Say that a frame was committed."""
+    def committed(self, agency: str | None = None) -> None:
+        """Say that a frame was committed, of a feed of an agency if one is given."""
+        if agency is not None:
+            self._last_frames[agency] = self.store.committed_through
         self._committed.set()
 
     def wait_for_alert(self, after_sequence: int, seconds: float) -> None:
@@ -74,15 +78,20 @@ class Matching:
                 if left <= 0 or not self._changed.wait(left):
                     return
 
-    def wait_for_room(self) -> None:
-        """Slow down whoever feeds faster than matching goes: return when few frames wait. It never stops a feed: after
-        some seconds it returns all the same, as while matching cannot commit, and at once while memory is made."""
+    def wait_for_room(self, agency: str) -> None:
+        """Slow down an agency that feeds faster than matching goes: return when few frames wait, or none of its own. It
+        never stops a feed: after some seconds it returns all the same, and at once while memory is made or matching
+        does not work."""
         until = monotonic() + _ROOM_SECONDS
         with self._changed:
-            while self._made.done() and self.pipeline.frames_waiting > MOST_WAITING and not self.stopping:
+            while self.working and self._is_behind(agency) and not self.stopping:
                 left = until - monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     return
+
+    def _is_behind(self, agency: str) -> bool:
+        waiting = self.pipeline.frames_waiting
+        return waiting > MOST_WAITING and self._last_frames.get(agency, 0) > self.store.committed_through - waiting
 
     def pause(self, seconds: float) -> None:
         """Return when the time is over or matching stops, whatever else happens."""
@@ -102,6 +111,9 @@ class Matching:
                 while not self._stopping.is_set() and (self.pipeline.match_next() or self.pipeline.pass_time()):
                     self._notify()
                 self.store.drop_caches()
+                if self.pipeline.index.is_worn:
+                    log.info("most rows in memory are of records sent again or removed: it is made anew")
+                    self.pipeline.rebuild()
                 self._set_working(True)
                 self._committed.wait(_IDLE_SECONDS)
             except Exception as error:

@@ -377,6 +377,25 @@ def test_what_cannot_be_made_durable_is_written_to_no_more(place: Place, monkeyp
     assert place.prove().head.number == 1 + RUN + 2
 
 
+def test_a_failure_that_another_thread_saw_first_is_not_taken_for_success(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = place.open()
+    log.write({"operation": "disclosure"})
+    sync, failures = os.fsync, [OSError(5, "Input/output error")]
+
+    def told_once(descriptor: int) -> None:  # as Linux tells of a failure once for each open file
+        if failures:
+            raise failures.pop()
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", told_once)
+    log._sync_or_say()
+    with pytest.raises(AuditError, match="cannot be made durable"):
+        log.sync()
+    log.close()
+
+
 # -- the files --------------------------------------------------------------------------------------------------------
 
 

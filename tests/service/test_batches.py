@@ -169,6 +169,13 @@ def test_an_alias_of_two_records_is_refused(deployed: Deployed, send: Send) -> N
     assert (found.code, found.reason) == (INVALID, "ERROR_REASON_DUPLICATE_ALIAS")
 
 
+def test_an_alias_of_zeros_is_refused(deployed: Deployed, send: Send) -> None:
+    message = batch("police", people(range(2)))
+    message.aliases = message.aliases[:ALIAS_BYTES] + bytes(ALIAS_BYTES)
+    found = refusal_of(deployed, send, message)
+    assert (found.code, found.metadata) == (INVALID, {"field": "aliases"})
+
+
 def test_a_token_of_zeros_is_refused(deployed: Deployed, send: Send) -> None:
     message = batch("police", people(range(2)))
     message.block_tokens = bytes(TOKEN_BYTES) + message.block_tokens[TOKEN_BYTES:]

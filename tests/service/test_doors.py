@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
+from unittest.mock import Mock
 
 import grpc
 import pytest
@@ -214,6 +215,21 @@ def test_a_watching_coordinator_goes_on_with_its_renewed_certificate(deployed: D
             request = pb.SubmitRecordsRequest(request_id="r", batch=batch(agency, people([1])))
             deployed.feed(agency).SubmitRecords(request)
         assert seen.get(timeout=30) == 1
+
+
+def test_a_deny_list_that_could_not_be_read_is_read_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "denied"
+    path.write_text("")
+    found = DenyList(path)
+    path.write_text(uri("agency", "a") + "\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", Mock(side_effect=PermissionError))
+        found.refresh()
+    assert not found.names
+    found.refresh()
+    assert found.names == {uri("agency", "a")}
 
 
 def test_files_are_looked_at_by_time_size_and_place(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
+from time import monotonic
 
 import grpc
 import pytest
 
 from matcher.model import AlertKind
 from matcher.service import guard
+from matcher.service.matching import MOST_WAITING
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.records_pb2 import RecordBatch
 from tests.service.servers import (
@@ -345,3 +347,14 @@ def test_one_token_sent_for_every_pass_harms_nobody(deployed: Deployed) -> None:
     disclosed = deployed.server.matching.pipeline.disclosures(told)
     aliases = {member.alias for members in disclosed for member in members}
     assert aliases >= {alias("police", person(10)), alias("clinic", person(11))}
+
+
+def test_an_agency_s_feed_does_not_wait_for_what_others_sent(deployed: Deployed) -> None:
+    append(deployed, "clinic", batch("clinic", people(range(1))))
+    deployed.settle()
+    with deployed.server.matching.pipeline.lock:  # as if there were much to match
+        for at in range(MOST_WAITING + 1):
+            append(deployed, "police", batch("police", people(range(at, at + 1)), at))
+        started = monotonic()
+        append(deployed, "clinic", batch("clinic", people(range(1, 2)), 1))
+        assert monotonic() - started < 5

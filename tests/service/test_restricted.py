@@ -93,3 +93,11 @@ def test_a_possible_match_with_a_restricted_record_is_asked_of_its_reviewer_alon
     deputy.ResolvePossibleMatch(answer)
     matcher.settle()
     assert len(deputy.ListRestrictedPersons(pb.ListRestrictedPersonsRequest()).persons) == 2
+
+
+def test_a_record_that_becomes_restricted_is_shown_to_nobody_by_alerts_of_before(matcher: Matcher) -> None:
+    matcher.send("hospital", sighting_today(Sighting("h", ANNA, restricted=True)))
+    matcher.settle()
+    for coordinator in ("hub", "deputy"):
+        alerts = matcher.alerts(coordinator).ListAlerts(pb.ListAlertsRequest()).alerts
+        assert not any(alert.members for alert in alerts)

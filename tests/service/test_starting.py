@@ -14,6 +14,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from benchmarks.deployment import matcher
+from matcher.blocking import index
 from matcher.errors import StoreError
 from matcher.pipeline import Pipeline
 from matcher.service import server as service
@@ -88,6 +89,23 @@ def test_who_waits_for_memory_that_cannot_be_made_is_told(tmp_path: Path, monkey
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     finally:
         deployed.__exit__()
+
+
+def test_memory_is_made_anew_once_most_rows_are_of_records_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_WORN_ROWS", 3)
+    with Deployed(tmp_path) as deployed:
+        submit(deployed, "clinic", 3)
+        for number in range(4):
+            deployed.feed("police").SubmitRecords(
+                feed_pb.SubmitRecordsRequest(request_id=f"again{number}", batch=batch("police", people(range(3))))
+            )
+            deployed.settle()
+        pipeline = deployed.server.matching.pipeline
+        wait_until(lambda: pipeline.index.row_count == 6)
+        assert pipeline.index.removed_count == 0
+        assert len(deployed.alerts()) == 3
 
 
 def test_a_matcher_that_cannot_make_its_memory_ends(tmp_path: Path) -> None:
