@@ -21,6 +21,7 @@ from matcher.scoring.decision import MATCH_PROBABILITY, POSSIBLE_PROBABILITY
 from matcher.settings import MOST_AGENCIES
 
 SECTORS = ("police", "health", "council", "social-care", "housing", "fire", "justice", "education", "voluntary")
+_MAINS = ("matcher", "agency", "coordinator", "operator")
 HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9][A-Za-z0-9_-]{0,62})*")
 
 
@@ -35,6 +36,8 @@ class _Walk:
     folder: Path
     check_files: bool
     problems: list[str] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
+    """Options that are given, with a wrong value or name."""
 
     def table(self, schema: type, table: object, where: str) -> dict[str, Any]:
         """Values by field; one that is missing or wrong is left out and becomes a problem."""
@@ -42,7 +45,7 @@ class _Walk:
             self.problems.append(f"{where}: must be a table")
             return {}
         readers = {name: read for name, read in _annotations(schema).items() if not isinstance(read, _Section)}
-        misspelt = self.unknown(table, readers.keys(), f"{where} ")
+        self.wrong |= (misspelt := self.unknown(table, readers.keys(), f"{where} "))
         required = {option.name for option in fields(schema) if option.default is MISSING}
         values = {}
         for name, read in readers.items():
@@ -51,6 +54,7 @@ class _Walk:
                     values[name] = read(table[name], self)
                 except _WrongValueError as wrong:
                     self.problems.append(f"{where} {name}: {wrong}")
+                    self.wrong.add(name)
             elif name in required - misspelt:
                 self.problems.append(f"{where} {name}: is missing")
         return values
@@ -124,6 +128,9 @@ class _File:
             raise ConfigError(str(path), [f"is not TOML: {error}"]) from None
         except RecursionError:
             raise ConfigError(str(path), ["is not TOML of this kind: too deep"]) from None
+        tables = [name for name in _MAINS if isinstance(document.get(name), dict)]
+        if tables and cls.MAIN not in tables:
+            raise ConfigError(str(path), [f"this is the {tables[0]}'s file; the {cls.MAIN}'s is needed ([{cls.MAIN}])"])
         walk = _Walk(path.absolute().parent, check_files)
         sections = {name: each for name, each in _annotations(cls).items() if isinstance(each, _Section)}
         main = _Section(cls.MAIN, cls)
@@ -132,14 +139,14 @@ class _File:
         walk.problems += [f"[{name}]: is missing" for name in needed if name not in document.keys() | misspelt]
         values: dict[str, Any] = main.read(document, walk)
         values |= {name: section.read(document, walk) for name, section in sections.items()}
-        walk.problems += cls._clashes(values)
+        walk.problems += cls._clashes(values, walk.wrong)
         if walk.problems:
             raise ConfigError(str(path), walk.problems)
         return cls(**values | {name: section.build(values[name]) for name, section in sections.items()})
 
     @classmethod
-    def _clashes(cls, values: dict[str, Any]) -> list[str]:
-        """What is wrong between values that are each right."""
+    def _clashes(cls, values: dict[str, Any], wrong: Collection[str]) -> list[str]:
+        """What is wrong between values that are each right; those of `wrong` options are not among them."""
         return []
 
 
@@ -179,13 +186,19 @@ def _path(value: object, walk: _Walk) -> Path:
     return walk.folder / value
 
 
-def _file(value: object, walk: _Walk) -> Path:
-    path = _path(value, walk)
-    if walk.check_files and not (os.access(path, os.R_OK) and path.is_file()):
-        raise _WrongValueError("there is no such file, or it may not be read")
-    return path
+def _made_by(command: str) -> _Reader:
+    hint = f"; `{command}` makes it" if command else ""
+
+    def read(value: object, walk: _Walk) -> Path:
+        path = _path(value, walk)
+        if walk.check_files and not (os.access(path, os.R_OK) and path.is_file()):
+            raise _WrongValueError(f"there is no such file, or it may not be read{hint}")
+        return path
+
+    return read
 
 
+_file = _made_by("")
 _SCHEME = _text("|".join(SCHEMES), "one of " + ", ".join(SCHEMES), SCHEMES.__getitem__)
 _KEY_CHECK = _text("[0-9A-Fa-f]{32}", "32 hex digits", bytes.fromhex)
 _NAME = _text("[a-z0-9-]{1,32}", "1 to 32 of a-z, 0-9 and -")
@@ -199,9 +212,9 @@ _FLAG = _accept(lambda value: isinstance(value, bool), "true or false")
 class TlsFiles:
     """[tls] PEM files: this party's certificate and key, and the authority that signs the other side's."""
 
-    certificate: Annotated[Path, _file]
-    key: Annotated[Path, _file]
-    authority: Annotated[Path, _file]
+    certificate: Annotated[Path, _made_by("matcher pki init")]
+    key: Annotated[Path, _made_by("matcher pki init")]
+    authority: Annotated[Path, _made_by("matcher pki init")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +250,7 @@ class ServerConfig(_File):
     agencies: Annotated[tuple[Agency, ...], _Section("agency", Agency, least=2)]
     coordinators: Annotated[tuple[Coordinator, ...], _Section("coordinator", Coordinator, least=1)]
     operators: Annotated[tuple[Caller, ...], _Section("operator", Caller, least=0)]
-    database_key: Annotated[Path | None, _file] = None
+    database_key: Annotated[Path | None, _made_by("matcher keygen database")] = None
     database_key_variable: Annotated[str | None, _VARIABLE] = None
     listen: Annotated[str, _address(0)] = "127.0.0.1:7443"
     scheme: Annotated[LinkageScheme, _SCHEME] = UK_PERSON_V1
@@ -262,7 +275,7 @@ class ServerConfig(_File):
     metrics: Annotated[str | None, _address(0)] = None
     model: Annotated[Path | None, _file] = None
     audit_log: Annotated[Path | None, _path] = None
-    audit_key: Annotated[Path | None, _file] = None
+    audit_key: Annotated[Path | None, _made_by("matcher keygen audit")] = None
 
     def read_database_key(self) -> bytes | None:
         """The key the database is encrypted with, 32 bytes; None if none is configured. `KeyFileError` if the file or
@@ -272,20 +285,19 @@ class ServerConfig(_File):
         return read_variable(self.database_key_variable) if self.database_key_variable else None
 
     @classmethod
-    def _clashes(cls, values: dict[str, Any]) -> list[str]:
+    def _clashes(cls, values: dict[str, Any], wrong: Collection[str]) -> list[str]:
         problems = []
         possible = values.get("possible_probability", POSSIBLE_PROBABILITY)
         if possible >= values.get("match_probability", MATCH_PROBABILITY):
             problems.append("[matcher] possible_probability: must be below match_probability")
         if {"database_key", "database_key_variable"} <= values.keys():
             problems.append("[matcher] database_key_variable: there is a database_key already")
-        if ("previous_epoch" in values) is not ("previous_key_check" in values):
-            problems.append("[matcher] previous_epoch, previous_key_check: give both or neither")
+        for pair in (("previous_epoch", "previous_key_check"), ("audit_log", "audit_key")):
+            if sum(name in values or name in wrong for name in pair) == 1:
+                problems.append(f"[matcher] {', '.join(pair)}: give both or neither")
         for name, in_use in (("epoch", values.get("epoch", 1)), ("key_check", values.get("key_check"))):
             if values.get(f"previous_{name}", b"") == in_use:
                 problems.append(f"[matcher] previous_{name}: must be another one than {name}")
-        if ("audit_log" in values) is not ("audit_key" in values):
-            problems.append("[matcher] audit_log, audit_key: give both or neither")
         if len(values["agencies"]) > MOST_AGENCIES:
             problems.append(f"[[agency]]: must be {MOST_AGENCIES} at most")
         owners: dict[str, str] = {}
@@ -316,9 +328,9 @@ class AgencyConfig(ClientConfig):
     """What an agency needs to tokenise and send. `columns`: canonical name -> header in its files."""
 
     MAIN = "agency"
-    linkage_key: Annotated[Path, _file]
-    alias_key: Annotated[Path, _file]
-    coordinator_public_key: Annotated[Path, _file]
+    linkage_key: Annotated[Path, _made_by("matcher keygen linkage")]
+    alias_key: Annotated[Path, _made_by("matcher keygen alias")]
+    coordinator_public_key: Annotated[Path, _made_by("matcher keygen coordinator")]
     columns: Annotated[Mapping[str, str], _Section("columns", dict)]
     epoch: Annotated[int, _whole(1, 65535)] = 1
     batch_records: Annotated[int, _whole(1, 8192)] = 2000
@@ -329,7 +341,7 @@ class CoordinatorConfig(ClientConfig):
     """What a coordinator needs to receive alerts, under the name `consumer`, and to open their references."""
 
     MAIN = "coordinator"
-    private_key: Annotated[Path, _file]
+    private_key: Annotated[Path, _made_by("matcher keygen coordinator")]
     consumer: Annotated[str, _text("[A-Za-z0-9._-]{1,64}", "1 to 64 of A-Z, a-z, 0-9, ., _ and -")] = "default"
 
 

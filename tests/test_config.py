@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from matcher.config import AgencyConfig, CoordinatorConfig, ServerConfig
+from matcher.config import AgencyConfig, CoordinatorConfig, OperatorConfig, ServerConfig
 from matcher.errors import ConfigError, KeyFileError
 from matcher.keyfile import DATABASE_KEY_LABEL, write_secret
 from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1
@@ -49,6 +49,7 @@ private_key = "private.key"
 {TLS}
 """
 PASTED = "5e" * 32
+NO_FILE = "there is no such file, or it may not be read"
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_the_database_s_key_stands_in_a_file_or_a_variable(folder: Path, monkeyp
 
     assert server(folder, SERVER).read_database_key() is None
     assert problems(folder, options('database_key = "database.key"')) == [
-        "[matcher] database_key: there is no such file, or it may not be read"
+        f"[matcher] database_key: {NO_FILE}; `matcher keygen database` makes it"
     ]
     write_secret(folder / "database.key", DATABASE_KEY_LABEL, bytes(range(32)))
     config = server(folder, options('database_key = "database.key"'))
@@ -174,8 +175,12 @@ def test_an_audit_log_and_its_key_need_each_other(folder: Path) -> None:
         assert problems(folder, options(option)) == ["[matcher] audit_log, audit_key: give both or neither"]
     config = server(folder, options('audit_log = "audit.log"\naudit_key = "audit.key"'))
     assert (config.audit_log, config.audit_key) == (folder / "audit.log", folder / "audit.key")
-    missing, *_ = problems(folder, options('audit_log = "audit.log"\naudit_key = "gone"'))
-    assert missing == "[matcher] audit_key: there is no such file, or it may not be read"
+    assert problems(folder, options('audit_log = "audit.log"\naudit_key = "gone"')) == [
+        f"[matcher] audit_key: {NO_FILE}; `matcher keygen audit` makes it"
+    ]
+    assert problems(folder, options('audit_log = "audit.log"\naudit_kee = "audit.key"')) == [
+        "[matcher] audit_kee: is not known; did you mean audit_key?"
+    ]
 
 
 def test_an_agency_and_a_coordinator_file(folder: Path) -> None:
@@ -269,7 +274,7 @@ def test_a_key_check_is_32_hex_digits_and_a_wrong_one_is_not_quoted(folder: Path
 
 def test_a_key_pasted_where_its_path_belongs_is_not_quoted(folder: Path) -> None:
     assert agency_problems(folder, AGENCY.replace("linkage.key", PASTED)) == [
-        "[agency] linkage_key: there is no such file, or it may not be read"
+        f"[agency] linkage_key: {NO_FILE}; `matcher keygen linkage` makes it"
     ]
     assert agency_problems(folder, AGENCY.replace("[agency]", f"[agency]\n{PASTED} = 1")) == [
         "[agency] (a long name): is not known"
@@ -315,7 +320,7 @@ def test_missing_tables_and_options(folder: Path) -> None:
 
 
 def test_tables_of_the_wrong_kind(folder: Path) -> None:
-    assert problems(folder, "matcher = 1\ntls = []\nagency = 3\ncoordinator = [1]\noperator = {}") == [
+    assert problems(folder, "matcher = 1\ntls = []\nagency = 3\ncoordinator = [1]\noperator = 3") == [
         "[matcher]: must be a table",
         "[tls]: must be a table",
         "[[agency]]: must be an array of tables",
@@ -328,9 +333,18 @@ def test_tables_of_the_wrong_kind(folder: Path) -> None:
     assert agency_problems(folder, "columns = 3\n" + AGENCY) == ["[columns]: must hold texts only, none of them empty"]
 
 
+def test_another_party_s_file_is_told_as_such(folder: Path) -> None:
+    operator = '[[operator]]\nname = "ops"\ncertificate = "spiffe://example.org/operator/ops"\n'
+    server(folder, SERVER + operator)
+    for kind, name in ((OperatorConfig, "operator"), (AgencyConfig, "agency")):
+        with pytest.raises(ConfigError) as caught:
+            kind.load(folder / "matcher.toml")
+        assert caught.value.problems == [f"this is the matcher's file; the {name}'s is needed ([{name}])"]
+
+
 def test_files_named_may_be_missing_when_they_are_not_checked(folder: Path) -> None:
     (folder / "pki" / "key.pem").unlink()
-    assert problems(folder, SERVER) == ["[tls] key: there is no such file, or it may not be read"]
+    assert problems(folder, SERVER) == [f"[tls] key: {NO_FILE}; `matcher pki init` makes it"]
     assert server(folder, SERVER, check_files=False).tls.key == folder / "pki" / "key.pem"
 
 
