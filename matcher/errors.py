@@ -14,11 +14,15 @@ class MatcherError(Exception):
 
     def advice(self) -> str:
         """What the operator should do next: the first paragraph of the class's docstring."""
-        return " ".join((self.__doc__ or "").split("\n\n")[0].split())
+        return _advice_of(type(self))
 
     def details(self) -> dict[str, str]:
         """The ErrorInfo's metadata: numbers and names of columns or fields, never a value."""
         return {}
+
+
+def _advice_of(kind: type[MatcherError]) -> str:
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
 
 
 # -- what an operator configures --------------------------------------------------------------------------------
@@ -240,6 +244,10 @@ class StoreError(MatcherError):
     REASON = "ERROR_REASON_STORE_UNAVAILABLE"
 
 
+class NothingChangedError(StoreError):
+    """Nothing was changed: do what the message says, then run the command again."""
+
+
 class DatabaseKeyError(StoreError):
     """Configure the key that the file is encrypted with (`database_key`); keys are in docs/operations.md."""
 
@@ -271,9 +279,34 @@ class SealError(MatcherError):
 
 
 class RemoteError(MatcherError):
-    """The matcher refused the call; `reason` says why and the contract says what to do."""
+    """Try again later; if it goes on, tell the operator, whose log names the kind of failure."""
+
+    reason: str = ""
 
     def __init__(self, reason: str, message: str, metadata: dict[str, str]) -> None:
         self.reason = reason
         self.metadata = metadata
         super().__init__(f"{reason}: {message}")
+
+    def advice(self) -> str:
+        """That of the reason; where the matcher did not answer, what to look at."""
+        if "Hostname Verification Check failed" in str(self):
+            return (
+                "Set `server_name` to a name in the matcher's certificate, "
+                "or have the certificate made with this one (`matcher pki init --host`)."
+            )
+        if self.reason == "UNAVAILABLE":
+            return (
+                "The matcher was not reached: is it started, is `matcher` in the configuration its address, "
+                "is a certificate expired or another authority's?"
+            )
+        return _ADVICE.get(self.reason) or super().advice()
+
+
+_ADVICE = {
+    kind.REASON: _advice_of(kind)
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, MatcherError) and "REASON" in vars(kind)
+    # what these advise is for the operator alone
+    if kind not in (MatcherError, StoreError, StoreFullError, AuditError)
+}

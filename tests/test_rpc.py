@@ -1,7 +1,9 @@
 """What clients share: refusals become exceptions, with the matcher's reason or the transport's code."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -10,8 +12,12 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from matcher.errors import RemoteError
-from matcher.rpc import refusals
+from matcher.config import TlsFiles
+from matcher.errors import DuplicateAliasError, NotFoundError, RemoteError
+from matcher.pki import init_pki
+from matcher.rpc import open_channel, refusals
+from matcher.v1.errors_pb2 import ErrorReason
+from tests.service.servers import write_config
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND.value[0]
 
@@ -71,6 +77,46 @@ def test_our_detail_is_found_among_others(fail) -> None:
 def test_a_failure_without_a_status_has_the_transports_code(fail) -> None:
     error = error_of(fail)
     assert (error.reason, str(error)) == ("NOT_FOUND", "NOT_FOUND: plain")
+
+
+def reasoned(fail, reason: str) -> RemoteError:
+    return error_of(fail, packed(ErrorInfo(reason=reason, domain="matcher.v1")))
+
+
+def test_a_refusal_comes_with_the_advice_of_its_reason(fail) -> None:
+    assert reasoned(fail, "ERROR_REASON_NOT_FOUND").advice() == NotFoundError().advice()
+    assert reasoned(fail, "ERROR_REASON_DUPLICATE_ALIAS").advice() == DuplicateAliasError().advice()
+    later = "Try again later; if it goes on, tell the operator, whose log names the kind of failure."
+    for reason in ("ERROR_REASON_INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE", "ERROR_REASON_STORE_FULL", "R"):
+        assert reasoned(fail, reason).advice() == later  # a caller cannot restore a backup
+
+
+@pytest.mark.parametrize("reason", set(ErrorReason.keys()) - {"ERROR_REASON_UNSPECIFIED"})
+def test_every_reason_has_advice_that_names_something_to_do(reason: str) -> None:
+    assert len(RemoteError(reason, "", {}).advice()) > 30
+
+
+def test_a_matcher_that_is_not_there_is_told_of_as_such(tmp_path: Path) -> None:
+    init_pki(write_config(tmp_path), tmp_path / "pki", hosts=("matcher.example",))
+    names = ("certificate", "key", "authority")
+    tls = TlsFiles(**{name: tmp_path / "pki" / "server" / f"{name}.pem" for name in names})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert "is it started" in no_answer(port, tls).advice()
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+    server.start()
+    wrong = no_answer(port, tls)
+    server.stop(None).wait()
+    assert "Set `server_name`" in wrong.advice()
+
+
+def no_answer(port: int, tls: TlsFiles) -> RemoteError:
+    with open_channel(f"127.0.0.1:{port}", tls) as channel, pytest.raises(RemoteError) as raised, refusals():
+        channel.unary_unary("/t.T/Fail")(b"", timeout=10)
+    return raised.value
 
 
 def test_what_is_no_failed_call_passes_through() -> None:

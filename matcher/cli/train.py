@@ -75,11 +75,11 @@ def train(config_path: Path, calibrations: tuple[Path, ...], out: Path) -> None:
 @contextmanager
 def _stopped(config: "ServerConfig") -> Iterator["Store"]:
     """The store of a matcher that is not running; `StoreError` if it is, or if there is none of the scheme."""
-    from matcher.errors import StoreError
+    from matcher.errors import NothingChangedError
     from matcher.store.sqlite import SqliteStore
 
     if not config.database.exists():
-        raise StoreError(f"{config.database} is not there: correct the path in the configuration")
+        raise NothingChangedError(f"{config.database} is not there: correct the path in the configuration")
     store = SqliteStore(config.database, config.read_database_key())
     try:
         store.bind("scheme", config.scheme.digest.hex())

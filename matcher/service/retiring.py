@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 
 from matcher.config import ServerConfig
-from matcher.errors import ConfigError, StoreError
+from matcher.errors import ConfigError, NothingChangedError
 from matcher.frame import pack_retirement
 from matcher.model import FrameKind
 from matcher.pipeline import Pipeline
@@ -28,7 +28,7 @@ def retire(config: ServerConfig, justification: str, *, remove: bool) -> dict[st
     if epoch is None:
         raise ConfigError("[matcher]", ["[matcher] previous_epoch: is missing: it names the epoch to retire"])
     if not config.database.exists():
-        raise StoreError(f"{config.database} is not there: correct the path in the configuration")
+        raise NothingChangedError(f"{config.database} is not there: correct the path in the configuration")
     with closing(open_store(config)) as store, closing(Auditor(config)) as auditor:
         model = bound_model(config, store)
         check_epochs(config, store)

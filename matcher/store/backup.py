@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from matcher.errors import StoreError
+from matcher.errors import NothingChangedError, StoreError
 from matcher.store.connection import APPLICATION_ID, check_database, connect, lock, make_private, translated
 from matcher.store.encryption import prove_key
 from matcher.store.pages import give_checksums
@@ -19,9 +19,9 @@ def back_up(database: Path, out: Path, key: bytes | None = None) -> None:
     """Write `out` and its sum, under the database's key. `StoreError` if `out` is there, the database is not, the key
     is not its, or the copy is not sound; then nothing is left behind."""
     if out.exists() or sum_path(out).exists():
-        raise StoreError(f"{out} is there already: choose another name")
+        raise NothingChangedError(f"{out} is there already: choose another name")
     if not database.exists():
-        raise StoreError(f"{database} is not there: correct the path in the configuration")
+        raise NothingChangedError(f"{database} is not there: correct the path in the configuration")
     prove_key(database, key)
     make_private(out)
     try:
@@ -50,7 +50,7 @@ def restore(backup: Path, database: Path, key: bytes | None = None) -> None:
     try:
         beside = [database.with_name(database.name + end) for end in ("", "-wal", "-shm", "-journal")]
         if there := [each.name for each in beside if each.exists()]:
-            raise StoreError(f"{', '.join(there)} stands in {database.parent}: move it aside first")
+            raise NothingChangedError(f"{', '.join(there)} stands in {database.parent}: move it aside first")
         if not prove(backup):
             raise StoreError(f"{sum_path(backup).name} is missing: a backup is not restored without its sum")
         prove_key(backup, key)

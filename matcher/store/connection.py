@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apsw
 
-from matcher.errors import StoreError, StoreFullError
+from matcher.errors import NothingChangedError, StoreError, StoreFullError
 from matcher.store.encryption import ENCRYPTED, prove_key, unlock
 from matcher.store.migration import migrate, schema_version
 from matcher.store.pages import CHECKED, give_checksums
@@ -53,7 +53,7 @@ def translated() -> Iterator[None]:
 
 
 def lock(path: Path) -> int:
-    """Descriptor that holds PATH.lock until it is closed; `StoreError` if another store holds it."""
+    """Descriptor that holds PATH.lock until it is closed; `NothingChangedError` if another store holds it."""
     try:
         descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -62,7 +62,7 @@ def lock(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise StoreError(f"{path} is open in another matcher: stop that one first") from error
+        raise NothingChangedError(f"{path} is open in another matcher: stop that one first") from error
     return descriptor
 
 

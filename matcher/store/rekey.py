@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from matcher.errors import StoreError
+from matcher.errors import NothingChangedError
 from matcher.store.connection import check_database, connect, lock, make_private, translated
 from matcher.store.encryption import prove_key, uri
 from matcher.store.sums import discard, drop_sum, prove, put, write_sum
@@ -19,7 +19,7 @@ def rekey(database: Path, old: bytes | None, new: bytes) -> None:
     whole. `StoreError` if it is not there, in use, damaged, or of another key: then it stays as it is.
     """
     if not database.exists():
-        raise StoreError(f"{database} is not there: correct the path in the configuration")
+        raise NothingChangedError(f"{database} is not there: correct the path in the configuration")
     descriptor = lock(database)
     partial = database.with_name(database.name + ".rekeying")
     try:
