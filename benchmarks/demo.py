@@ -78,7 +78,9 @@ def run(records: int, seed: int, folder: Path, json_path: Path | None) -> None:
         explained = next((alert for alert in latest.values() if len(alert["members"]) == _EXPLAINED), alerts[0])
         say(f"why are the records of alert #{explained['sequence']} one person?")
         click.echo(
-            deployment.command("alerts", "explain", "--config", deployment.coordinator_config, explained["alert_id"])
+            deployment.command(
+                "alerts", "explain", "--config", deployment.coordinator_config, str(explained["sequence"])
+            )
         )
         outcome = measure(alerts, population, time.monotonic() - started)
     say(

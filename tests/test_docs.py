@@ -34,6 +34,7 @@ from matcher.config import (
 from matcher.scheme import SCHEMES, UK_PERSON_V1, LinkageScheme
 from matcher.service.auditing import METHODS
 from matcher.v1.errors_pb2 import ErrorReason
+from matcher.v1.status_service_pb2 import FeedStatus, GetStatusResponse
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -172,6 +173,13 @@ def test_every_option_stands_with_its_default(heading: str, schemas: tuple[type,
         expected = f"| `{name}` | {shown_default(option.default)} |"
         assert described.get(name, "").startswith(expected), f"a row '{expected} ...' under '{heading}'"
     assert set(described) == set(options), f"rows under '{heading}' that are no options"
+
+
+def test_every_field_of_the_status_is_described() -> None:
+    described = section(page(OPERATIONS), "### What `matcher status` tells").split("| field | tells |")[1]
+    for message in (GetStatusResponse, FeedStatus):
+        for name in message.DESCRIPTOR.fields_by_name:
+            assert f"`{name}`" in described, name
 
 
 # -- reasons, schemes, links ------------------------------------------------------------------------------------

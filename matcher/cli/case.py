@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from matcher.cli.common import Command, config_option, hex_bytes, justification_option
+from matcher.cli.common import Command, config_option, echo_each, justification_option, name_argument
 
 if TYPE_CHECKING:
     from matcher.coordinator.client import CaseClient
     from matcher.v1.case_service_pb2 import GetCaseResponse
+
+
+_case_argument = name_argument("case_id", "what `matcher cases open` printed, or `matcher cases list` shows")
 
 
 @click.group()
@@ -23,33 +26,37 @@ def cases(context: click.Context, justification: str | None) -> None:
 
 @cases.command("open", cls=Command)
 @config_option
-@click.argument("person_id")
-def open_case(config_path: Path, person_id: str) -> None:
+@name_argument("person_id", "the `person` of an alert")
+def open_case(config_path: Path, person_id: bytes) -> None:
     """Open a case for an alerted person, or find the one that is open; prints its name."""
     with _client(config_path) as client:
-        click.echo(client.open(hex_bytes(person_id)).hex())
+        click.echo(client.open(person_id).hex())
 
 
 @cases.command(cls=Command)
 @config_option
-@click.argument("case_id")
+@_case_argument
 @click.option("--decision", required=True, help="Name of the decision: the same one given again changes nothing.")
 @click.option("--present", "present", multiple=True, required=True, metavar="AGENCY", help="An agency at the meeting.")
-def decide(config_path: Path, case_id: str, decision: str, present: tuple[str, ...]) -> None:
+def decide(config_path: Path, case_id: bytes, decision: str, present: tuple[str, ...]) -> None:
     """Record a decision of a meeting. A health and a police agency must both be present."""
     with _client(config_path) as client:
-        client.decide(hex_bytes(case_id), decision, present)
+        client.decide(case_id, decision, present)
     click.echo("recorded")
 
 
 @cases.command(cls=Command)
 @config_option
-@click.argument("case_id")
-def close(config_path: Path, case_id: str) -> None:
+@_case_argument
+def close(config_path: Path, case_id: bytes) -> None:
     """Close a case: its agencies are asked to delete the profile, and its alerts and decisions are deleted."""
     with _client(config_path) as client:
-        client.close(hex_bytes(case_id))
-    click.echo("closed")
+        before = client.get(case_id)
+        client.close(case_id)
+    if before.closed_at:
+        click.echo(f"was closed before: {_line(before)}")
+    else:
+        click.echo("closed; `matcher cases show` names the agencies that have yet to confirm the removal")
 
 
 @cases.command("list", cls=Command)
@@ -61,18 +68,20 @@ def list_cases(config_path: Path, everything: bool) -> None:
 
     with _client(config_path) as client:
         found = sorted(client.cases(), key=lambda case: (case.standing.opened_at, case.case_id))
-    for case in found:
-        if everything or case.standing.state != CASE_STATE_CLOSED:
-            click.echo(f"{case.case_id.hex()} {_line(case.standing)}")
+    echo_each(
+        f"{case.case_id.hex()} {_line(case.standing)}"
+        for case in found
+        if everything or case.standing.state != CASE_STATE_CLOSED
+    )
 
 
 @cases.command(cls=Command)
 @config_option
-@click.argument("case_id")
-def show(config_path: Path, case_id: str) -> None:
+@_case_argument
+def show(config_path: Path, case_id: bytes) -> None:
     """Show where a case stands, and which agencies have yet to confirm a removal."""
     with _client(config_path) as client:
-        case = client.get(hex_bytes(case_id))
+        case = client.get(case_id)
     click.echo(_line(case))
     if case.person_id:
         click.echo(f"person {case.person_id.hex()}, {case.decisions} decisions, reviewed {_day(case.reviewed_day)}")

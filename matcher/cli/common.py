@@ -5,16 +5,23 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from matcher.errors import ConfigError, MatcherError
+from matcher.errors import ConfigError, MatcherError, RemoteError
 
 EXIT_REFUSED, EXIT_FAILED = 1, 70
+_OPTIONS = {
+    "decision_id": "--decision",
+    "expires_at": "--until",
+    "participants": "--present",
+    "reviewer": "--reviewer",
+}
+"""What fields of the contract are called at a prompt."""
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -81,6 +88,8 @@ class Command(click.Command):
             return super().invoke(ctx)
         except MatcherError as error:
             lines = error.problems if isinstance(error, ConfigError) else [str(error)]
+            if isinstance(error, RemoteError) and (option := _OPTIONS.get(error.metadata.get("field", ""))):
+                lines = [str(error).replace(error.metadata["field"], option)]
             for line in lines:
                 click.secho(f"error: {line}", fg="red", err=True)
             click.echo(f"advice: {error.advice()}", err=True)
@@ -111,12 +120,24 @@ def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def hex_bytes(value: str) -> bytes:
-    """A name given as hex digits."""
-    try:
+def name_argument(name: str, shown: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An argument that names something by 16 bytes in hex; `shown` says where it is shown."""
+
+    def read(_context: click.Context, _parameter: click.Parameter, value: str) -> bytes:
+        if not re.fullmatch("[0-9A-Fa-f]{32}", value):
+            raise click.BadParameter(f"must be 32 hex digits: {shown}")
         return bytes.fromhex(value)
-    except ValueError:
-        raise click.BadParameter("must be hex digits") from None
+
+    return click.argument(name, callback=read)
+
+
+def echo_each(lines: Iterable[str]) -> None:
+    """Print lines as they come; if there are none, say so on standard error."""
+    line = None
+    for line in lines:
+        click.echo(line)
+    if line is None:
+        click.echo("none", err=True)
 
 
 def column_map(pairs: tuple[str, ...]) -> dict[str, str]:

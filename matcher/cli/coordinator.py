@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.common import FILE, Command, config_option, hex_bytes, justification_option
+from matcher.cli.common import FILE, Command, config_option, echo_each, justification_option, name_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import grpc
 
     from matcher.coordinator.client import AlertClient, OpenedAlert, OpenedMember
+    from matcher.v1.alert_service_pb2 import PossibleMatch
 
 _ANSWERS = {"same": "SAME_PERSON", "different": "DIFFERENT_PEOPLE"}
 
@@ -40,9 +41,7 @@ def watch(config_path: Path, follow: bool, out: Path | None) -> None:
     """
     with _client(config_path) as client:
         if out is None:
-            for alert in client.alerts(follow=follow):
-                click.echo(_text(alert))
-                client.acknowledge(alert.sequence)
+            echo_each(_acknowledged(client, follow))
             return
         _drop_torn_line(out)
         with out.open("a") as file:
@@ -71,22 +70,31 @@ def parked(config_path: Path, released: int | None) -> None:
     with _client(config_path) as client:
         if released is not None:
             client.release(released)
-        for alert in client.parked():
-            click.echo(_text(alert))
+        echo_each(map(_text, client.parked()))
 
 
 @alerts.command(cls=Command)
 @config_option
-@click.argument("alert_id")
-def explain(config_path: Path, alert_id: str) -> None:
-    """Say why the records of an alert were taken for one person: per field, in bits and bands."""
+@click.argument("sequence", type=click.IntRange(1))
+def explain(config_path: Path, sequence: int) -> None:
+    """Say why the records of the alert with this sequence were taken for one person: per field, in bits and bands.
+
+    A record that came to the person after the alert is shown by its alias.
+    """
+    from matcher.errors import NotFoundError
     from matcher.v1.alert_service_pb2 import ConfidenceBand, EvidenceBand
 
     with _client(config_path) as client:
-        answer = client.explain(hex_bytes(alert_id))
+        found, _ = client.page(sequence - 1, 1)
+        if not found or found[0].sequence != sequence:
+            raise NotFoundError(f"there is no alert {sequence} in the log (any more)")
+        answer = client.explain(found[0].alert.alert_id)
+    named = {each.member.alias: _who([each]) for each in found[0].members}
     click.echo(f"person {answer.person_id.hex()}")
     for link in answer.links:
-        click.echo(f"\n{link.agency_l} {link.alias_l.hex()[:8]} - {link.agency_r} {link.alias_r.hex()[:8]}")
+        left = named.get(link.alias_l, f"{link.agency_l} {link.alias_l.hex()[:8]}")
+        right = named.get(link.alias_r, f"{link.agency_r} {link.alias_r.hex()[:8]}")
+        click.echo(f"\n{left} - {right}")
         if link.reviewed:
             click.echo("  linked by a reviewer")
         click.echo(f"  {f'against a {link.rival}':<24} {link.prior:+6.1f} bits")
@@ -104,13 +112,15 @@ def review(config_path: Path) -> None:
     """List the possible matches that await an answer."""
     from matcher.v1.alert_service_pb2 import EvidenceBand
 
+    def line(match: "PossibleMatch") -> str:
+        bands = ", ".join(
+            f"{each.field} {EvidenceBand.Name(each.band).removeprefix('EVIDENCE_BAND_').lower()}"
+            for each in match.evidence
+        )
+        return f"{match.possible_match_id.hex()} {match.agency_l} - {match.agency_r}: {bands}"
+
     with _client(config_path) as client:
-        for match in client.possible_matches():
-            bands = ", ".join(
-                f"{each.field} {EvidenceBand.Name(each.band).removeprefix('EVIDENCE_BAND_').lower()}"
-                for each in match.evidence
-            )
-            click.echo(f"{match.possible_match_id.hex()} {match.agency_l} - {match.agency_r}: {bands}")
+        echo_each(map(line, client.possible_matches()))
 
 
 @alerts.command(cls=Command)
@@ -118,26 +128,32 @@ def review(config_path: Path) -> None:
 def restricted(config_path: Path) -> None:
     """List persons known to two or more agencies that are not told of because a record of theirs is restricted."""
     with _client(config_path) as client:
-        for person_id, members in client.restricted_persons():
-            click.echo(f"{person_id.hex()}: {_who(members)}")
+        echo_each(f"{person_id.hex()}: {_who(members)}" for person_id, members in client.restricted_persons())
 
 
 @alerts.command(cls=Command)
 @config_option
-@click.argument("possible_match_id")
+@name_argument("possible_match_id", "what a line of `matcher alerts review` begins with")
 @click.argument("answer", type=click.Choice(list(_ANSWERS)))
 @click.option("--reviewer", required=True, help="Who answers; kept for the audit.")
 @click.option(
     "--until", type=click.DateTime(["%Y-%m-%d"]), help="The answer holds until this day; without it, for good."
 )
-def resolve(config_path: Path, possible_match_id: str, answer: str, reviewer: str, until: datetime | None) -> None:
+def resolve(config_path: Path, possible_match_id: bytes, answer: str, reviewer: str, until: datetime | None) -> None:
     """Answer a possible match: are the two records of the same person, or of different people?"""
     from matcher.model import Resolution
 
     expires_at = int(until.replace(tzinfo=UTC).timestamp()) if until else 0
     with _client(config_path) as client:
-        client.resolve(hex_bytes(possible_match_id), Resolution[_ANSWERS[answer]], reviewer, expires_at)
-    click.echo("answered")
+        client.resolve(possible_match_id, Resolution[_ANSWERS[answer]], reviewer, expires_at)
+    click.echo("answered; this replaces any earlier answer about the pair")
+
+
+def _acknowledged(client: "AlertClient", follow: bool) -> "Iterator[str]":
+    """Alerts as text; the mark moves beyond each once the next is asked for."""
+    for alert in client.alerts(follow=follow):
+        yield _text(alert)
+        client.acknowledge(alert.sequence)
 
 
 def _drop_torn_line(path: Path) -> None:
@@ -205,7 +221,11 @@ def _text(opened: "OpenedAlert") -> str:
 
 
 def _who(members: "Iterable[OpenedMember]") -> str:
-    return "; ".join(
-        f"{each.member.agency} {_printable(each.reference.reference) if each.reference else '(sealed to another key)'}"
-        for each in members
-    )
+    return "; ".join(f"{each.member.agency} {_opened(each)}" for each in members)
+
+
+def _opened(member: "OpenedMember") -> str:
+    if member.reference is None:
+        return "(sealed to another key)"
+    note = f' "{member.reference.note}"' if member.reference.note else ""
+    return _printable(member.reference.reference + note)

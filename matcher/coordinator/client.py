@@ -86,7 +86,10 @@ class AlertClient:
         self._channel.close()
 
     def alerts(self, *, follow: bool = True) -> Iterator[OpenedAlert]:
-        """Alerts behind the consumer's mark, in order, gapless; reconnects. Without `follow`, ends with the log."""
+        """Alerts behind the consumer's mark, in order, gapless; reconnects.
+
+        Without `follow`, ends with the log, or with `RemoteError` where the matcher stays away for some ten seconds.
+        """
         for some in self.batches(follow=follow):
             yield from some
 
@@ -104,6 +107,8 @@ class AlertClient:
                     elif not follow:  # a checkpoint: there are no more alerts
                         return
             except RemoteError as error:
+                if pause == _LONGEST_PAUSE and not follow:
+                    raise
                 _ride_out(error)
                 self._renew()
             time.sleep(pause)
@@ -274,4 +279,4 @@ def _ride_out(error: RemoteError) -> None:
     """Pass over a failure that may not come again; raise any other."""
     if error.reason not in _TRANSIENT:
         raise error
-    log.warning("the connection broke (%s); trying again", error.reason)
+    log.warning("the connection broke (%s); trying again", error)

@@ -167,7 +167,7 @@ class AlertServicer(AlertServiceServicer):
         if not 0 < len(request.reviewer) <= _MOST_REVIEWER:
             raise InvalidArgumentError("reviewer", f"must have 1 to {_MOST_REVIEWER} characters")
         if request.expires_at and request.expires_at <= now:
-            raise InvalidArgumentError("expires_at", "must lie in the future, or be 0")
+            raise InvalidArgumentError("expires_at", "must lie in the future")
         left, right = self._explainer.pair(possible_match_id, self._sees_restricted(context))
         answer = Answer(left, right, Resolution(request.resolution), request.reviewer, request.expires_at)
         payload = pack_answer(answer)

@@ -29,14 +29,20 @@ def test_a_case_from_the_alert_to_its_end(deployed: Deployed, tmp_path: Path) ->
     assert done("cases", "list", *config) == f"{case_id} OPEN opened {today}\n"
     alone = refused("cases", "decide", *config, case_id, "--decision", "plan", "--present", "police")
     assert "GREEN_AND_BLUE_REQUIRED" in alone
+    assert "advice: A decision needs a health and a police participant" in alone
+    unknown = refused("cases", "decide", *config, case_id, "--decision", "plan", "--present", "polcie")
+    assert "--present number 1 is no configured agency\n" in unknown
     both = ("--present", "police", "--present", "clinic")
     assert done("cases", "decide", *config, case_id, "--decision", "plan", *both) == "recorded\n"
     assert done("cases", "show", *config, case_id).splitlines() == [
         f"PLANNED opened {today}",
         f"person {person_id}, 1 decisions, reviewed {today}",
     ]
-    assert done("cases", "close", *config, case_id) == "closed\n"
+    shown = done("cases", "close", *config, case_id)
+    assert shown == "closed; `matcher cases show` names the agencies that have yet to confirm the removal\n"
     deployed.settle()
+    again = done("cases", "close", *config, case_id)
+    assert again == f"was closed before: CLOSING opened {today} closed {today} awaiting removal by clinic, police\n"
     [line] = done("cases", "list", *config).splitlines()
     assert line == f"{case_id} CLOSING opened {today} closed {today} awaiting removal by clinic, police"
     assert done("cases", "show", *config, case_id).splitlines()[1:] == [
@@ -54,7 +60,7 @@ def test_a_case_from_the_alert_to_its_end(deployed: Deployed, tmp_path: Path) ->
 
     for agency in ("police", "clinic"):
         store.confirm_removals(agency, [each.notice_id for each in store.notices_after(agency, 0, 9)])
-    assert done("cases", "list", *config) == ""
+    assert run("cases", "list", *config).stderr == "none\n"
     assert done("cases", "list", "--all", *config).startswith(f"{case_id} CLOSED opened {today} closed ")
 
 
@@ -62,5 +68,6 @@ def test_what_is_not_there_is_refused_with_advice(deployed: Deployed, tmp_path: 
     config = ("--config", tmp_path / "hub.toml")
     for command in (("open",), ("close",), ("show",)):
         assert "NOT_FOUND" in refused("cases", *command, *config, bytes(16).hex())
-        assert run("cases", *command, *config, "xyz").exit_code == 2
+        for wrong in ("POL-1", "ab"):
+            assert "_ID': must be 32 hex digits: " in run("cases", *command, *config, wrong).stderr
     assert done("cases", "list", *config) == ""

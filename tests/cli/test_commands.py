@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from benchmarks.deployment import matcher as command_line
 from matcher.cli import main
+from matcher.coordinator import client as coordinating
 from matcher.v1 import case_service_pb2 as case_pb
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.case_service_pb2_grpc import CaseServiceStub
@@ -26,6 +27,8 @@ from matcher.v1.status_service_pb2 import GetStatusRequest
 from tests.agency.deployed import agency_config, coordinator_config, csv_of, operator_config
 from tests.factory import model
 from tests.service.servers import Deployed, Person, batch, little, people, person, write_config
+
+NOTHING_CHANGED = "advice: Nothing was changed: do what the message says, then run the command again.\n"
 
 
 def run(*arguments: str | Path) -> Result:
@@ -225,7 +228,9 @@ def test_tokenise_writes_a_file_that_push_takes(deployed: Deployed, tmp_path: Pa
 def test_a_matcher_that_is_away_is_told_of_with_advice(tmp_path: Path, deployed: Deployed) -> None:
     file = csv_of(tmp_path / "people.csv", people(range(2)))
     config = agency_config(deployed, "police", matcher="127.0.0.1:1")
-    assert "UNAVAILABLE" in refused("feed", "push", file, "--config", config)
+    away = refused("feed", "push", file, "--config", config)
+    assert "UNAVAILABLE" in away
+    assert "advice: The matcher was not reached: is it started" in away
 
 
 def test_remove_and_contacts(deployed: Deployed, tmp_path: Path) -> None:
@@ -278,7 +283,26 @@ def test_watch_shows_alerts_once(deployed: Deployed, tmp_path: Path) -> None:
     assert len(lines) == 3
     assert re.match(r"1 KNOWN_TO_TWO person [0-9a-f]{32} alert [0-9a-f]{32} confidence very_high: ", lines[0])
     assert "police REF-0; clinic REF-0" in lines[0]
-    assert done(*watch) == ""
+    again = run(*watch)
+    assert (again.exit_code, again.stdout, again.stderr) == (0, "", "none\n")
+
+
+def test_watch_shows_notes(deployed: Deployed, tmp_path: Path) -> None:
+    send(deployed, "police", [person(0, note="ring first")])
+    send(deployed, "clinic", people([0]))
+    [line] = done("alerts", "watch", "--no-follow", "--config", tmp_path / "hub.toml").splitlines()
+    assert line.endswith('police REF-0 "ring first"; clinic REF-0')
+
+
+def test_watch_that_does_not_follow_ends_where_no_matcher_is(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(coordinating, "_LONGEST_PAUSE", 0.4)
+    coordinator_config(deployed, matcher="127.0.0.1:1")
+    assert "advice: The matcher was not reached" in refused(
+        "alerts", "watch", "--no-follow", "--config", tmp_path / "hub.toml"
+    )
+    assert re.search(r"the connection broke \(UNAVAILABLE: .*onnect.*\); trying again", caplog.text)
 
 
 def test_an_alert_is_put_aside_and_taken_back(deployed: Deployed, tmp_path: Path) -> None:
@@ -291,6 +315,9 @@ def test_an_alert_is_put_aside_and_taken_back(deployed: Deployed, tmp_path: Path
     assert [line.split()[0] for line in done("alerts", "parked", *config).splitlines()] == ["1", "3"]
     assert [line.split()[0] for line in done("alerts", "parked", "--release", "1", *config).splitlines()] == ["3"]
     assert "NOT_FOUND" in refused("alerts", "park", *config, "4")
+    for sequence in ("1", "3"):
+        left = run("alerts", "parked", "--release", sequence, *config)
+    assert (left.stdout, left.stderr) == ("", "none\n")
 
 
 def test_only_a_coordinator_configured_for_them_sees_restricted_persons(deployed: Deployed, tmp_path: Path) -> None:
@@ -328,15 +355,16 @@ def test_a_line_that_a_crash_left_unfinished_is_written_again(deployed: Deployed
 
 
 def test_explain_says_why(deployed: Deployed, tmp_path: Path) -> None:
-    for agency in ("police", "clinic"):
+    for agency in ("police", "clinic", "council"):
         send(deployed, agency, people([0]))
-    alert_id = deployed.alerts()[0].alert_id.hex()
-    text = done("alerts", "explain", "--config", tmp_path / "hub.toml", alert_id)
+    explain = ("alerts", "explain", "--config", tmp_path / "hub.toml")
+    text = done(*explain, "1")
     assert re.search(r"surname +agree +[+-]", text)
     assert "match weight" in text
-    assert "REF-0" not in text
-    assert "NOT_FOUND" in refused("alerts", "explain", "--config", tmp_path / "hub.toml", bytes(16).hex())
-    assert run("alerts", "explain", "--config", tmp_path / "hub.toml", "xyz").exit_code == 2
+    assert "police REF-0 - clinic REF-0\n" in text
+    assert re.search(r"police REF-0 - council [0-9a-f]{8}\n", text)  # which came later
+    assert "there is no alert 9 in the log" in refused(*explain, "9")
+    assert "'SEQUENCE'" in run(*explain, "xyz").stderr
 
 
 def test_review_and_resolve(deployed: Deployed, tmp_path: Path) -> None:
@@ -346,11 +374,15 @@ def test_review_and_resolve(deployed: Deployed, tmp_path: Path) -> None:
     [line] = done("alerts", "review", *config).splitlines()
     assert re.match(r"[0-9a-f]{32} police - clinic: forename agree, ", line)
     resolve = ("alerts", "resolve", *config, line.split()[0])
-    assert "must lie in the future" in refused(*resolve, "same", "--reviewer", "E", "--until", "2001-01-01")
+    assert "--until must lie in the future\nadvice: Correct the field" in refused(
+        *resolve, "same", "--reviewer", "E", "--until", "2001-01-01"
+    )
     assert run(*resolve, "perhaps", "--reviewer", "E").exit_code == 2
-    assert done(*resolve, "same", "--reviewer", "E", "--until", "2099-01-01") == "answered\n"
+    assert done(*resolve, "same", "--reviewer", "E", "--until", "2099-01-01").startswith("answered; this replaces ")
     assert [alert.kind.name for alert in deployed.alerts()] == ["KNOWN_TO_TWO"]
-    assert done("alerts", "review", *config) == ""
+    assert run("alerts", "review", *config).stderr == "none\n"
+    unnamed = run("alerts", "resolve", *config, "1", "same", "--reviewer", "E").stderr
+    assert "'POSSIBLE_MATCH_ID': must be 32 hex digits: what a line of `matcher alerts review` begins with" in unnamed
 
 
 def test_status_is_blurred_json(deployed: Deployed, tmp_path: Path) -> None:
@@ -376,6 +408,7 @@ def test_serve_says_where_and_stops_when_told(tmp_path: Path) -> None:
         second = run("serve", "--config", tmp_path / "matcher.toml")
         assert second.exit_code == 1
         assert "is open in another matcher" in second.stderr
+        assert second.stderr.endswith(NOTHING_CHANGED)
         server.send_signal(signal.SIGTERM)
         _, logged = server.communicate(timeout=20)
     assert server.returncode == 0
@@ -394,7 +427,9 @@ def test_a_backup_is_taken_while_serving_and_restored_when_stopped(deployed: Dep
     assert "is open in another matcher" in refused("restore", saved, *config)
 
     def put_back() -> None:
-        assert "move it aside first" in refused("restore", saved, *config)
+        there = refused("restore", saved, *config)
+        assert "move it aside first" in there
+        assert there.endswith(NOTHING_CHANGED)
         for file in tmp_path.glob("matcher.db*"):
             file.unlink()
         content = saved.read_bytes()

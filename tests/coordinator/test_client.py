@@ -145,8 +145,7 @@ def test_it_rides_out_restarts_without_gap_or_repeat(
     assert deployed.server.matching.store.mark("default") == 15
 
 
-def test_it_waits_for_a_matcher_that_is_not_there_yet(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coordinating, "_LONGEST_PAUSE", 0.3)
+def test_it_waits_for_a_matcher_that_is_not_there_yet(deployed: Deployed) -> None:
     known_to_two(deployed, range(2))
     received: list[int] = []
 
