@@ -41,6 +41,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OPERATIONS = "docs/operations.md"
 SECTIONS = {"agencies", "coordinators", "operators", "tls", "columns"}
 """Fields that are tables of their own."""
+SHELL = {"echo", "export", "kill", "mkdir", "sed"}
 
 
 @cache
@@ -106,7 +107,9 @@ def test_the_readme_shows_commands() -> None:
 
 @pytest.mark.parametrize(("name", "line"), console_lines())
 def test_shown_commands_exist(name: str, line: str) -> None:
-    words = shlex.split(line)
+    words = shlex.split(line.partition(" 2> ")[0])
+    if words[0] in SHELL:
+        return  # pasted by tests/test_readme.py
     if words[0] == "make":
         assert re.search(rf"^{re.escape(words[1])}:", page("Makefile"), re.MULTILINE), f"{name}: {line}"
         return
