@@ -49,7 +49,7 @@ def watch(config_path: Path, follow: bool, out: Path | None) -> None:
                 file.writelines(json.dumps(_json(alert)) + "\n" for alert in alerts)
                 file.flush()
                 os.fsync(file.fileno())
-                client.acknowledge(alerts[-1].sequence)
+                client.acknowledge(alerts[-1].sequence, follow=follow)
 
 
 @alerts.command(cls=Command)
@@ -153,7 +153,7 @@ def _acknowledged(client: "AlertClient", follow: bool) -> "Iterator[str]":
     """Alerts as text; the mark moves beyond each once the next is asked for."""
     for alert in client.alerts(follow=follow):
         yield _text(alert)
-        client.acknowledge(alert.sequence)
+        client.acknowledge(alert.sequence, follow=follow)
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -114,8 +114,8 @@ class AlertClient:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def acknowledge(self, through_sequence: int) -> int:
-        """Move the consumer's mark; where it stands. Waits, as `alerts` does, while the matcher is away."""
+    def acknowledge(self, through_sequence: int, *, follow: bool = True) -> int:
+        """Move the consumer's mark; where it stands. While the matcher is away it waits as long as `alerts` does."""
         request = pb.AcknowledgeAlertsRequest(consumer=self._consumer, through_sequence=through_sequence)
         pause = _PAUSE
         while True:
@@ -123,6 +123,8 @@ class AlertClient:
                 with refusals():
                     return self._stub.AcknowledgeAlerts(request).through_sequence
             except RemoteError as error:
+                if pause == _LONGEST_PAUSE and not follow:
+                    raise
                 _ride_out(error)
                 self._renew()
             time.sleep(pause)

@@ -71,3 +71,14 @@ def test_what_is_not_there_is_refused_with_advice(deployed: Deployed, tmp_path: 
         for wrong in ("POL-1", "ab"):
             assert "_ID': must be 32 hex digits: " in run("cases", *command, *config, wrong).stderr
     assert done("cases", "list", *config) == ""
+
+
+def test_an_alert_that_a_closure_deleted_is_not_explained_by_the_next(deployed: Deployed, tmp_path: Path) -> None:  # noqa: F811
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people([0, 1]))
+    config = ("--config", tmp_path / "hub.toml")
+    first = deployed.alerts()[0].person_id.hex()
+    done("cases", "close", *config, done("cases", "open", *config, first).strip())
+    deployed.settle()
+    assert "there is no alert 1 in the log" in refused("alerts", "explain", *config, "1")
+    assert "REF-1" in done("alerts", "explain", *config, "2")

@@ -164,6 +164,24 @@ def test_it_waits_for_a_matcher_that_is_not_there_yet(deployed: Deployed) -> Non
     assert received == [1, 2]
 
 
+def test_without_follow_it_gives_up_on_a_matcher_that_stays_away(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinating, "_LONGEST_PAUSE", 0.3)
+
+    def while_down() -> None:
+        with deployed.alert_client() as client:
+            for call in (
+                lambda: list(client.alerts(follow=False)),
+                lambda: client.acknowledge(0, follow=False),
+            ):
+                with pytest.raises(RemoteError) as raised:
+                    call()
+                assert raised.value.reason == "UNAVAILABLE"
+
+    deployed.restart(while_down=while_down)
+
+
 def test_a_newer_connection_ends_the_older(
     deployed: Deployed, client: AlertClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
