@@ -139,8 +139,9 @@ class Pipeline:
             self._complete = False
             if group.of_records and not group.entered:
                 self._intake.enter(group.frames, group.outcome, self._epochs)
+            others_wait = group.of_records and self.store.committed_through > group.outcome.matched_through
             with ThreadPoolExecutor(1, "intake") as beside:
-                entering = beside.submit(self._enter_after, group) if self._goes_on(group) else None
+                entering = beside.submit(self._enter_after, group) if others_wait else None
                 self._match(group)
             if entering:
                 self._complete = False
@@ -163,10 +164,6 @@ class Pipeline:
         self._about_to_commit(group.frames, outcome)
         self.store.commit_matching(outcome)
         self._matched_through = outcome.matched_through
-
-    def _goes_on(self, group: _Group) -> bool:
-        """Whether frames wait behind a group of records."""
-        return group.of_records and self.store.committed_through > group.outcome.matched_through
 
     def _enter_after(self, group: _Group) -> _Group | None:
         """Enter the frames behind a group, as far as they are of new records and change nothing that the group's
