@@ -274,6 +274,10 @@ class WrongKeyError(MatcherError):
     """The linkage key is not the one the other agencies use: compare key files before sending anything."""
 
 
+class WrongAgencyError(MatcherError):
+    """Use this agency's own certificate, or correct `name` in its configuration: it is part of every alias and seal."""
+
+
 class SealError(MatcherError):
     """The sealed reference does not open with this key; check which coordinator key the agencies have pinned."""
 

@@ -8,7 +8,7 @@ from typing import Self
 import grpc
 import numpy as np
 
-from matcher.errors import SchemeMismatchError, UnknownEpochError, WrongKeyError
+from matcher.errors import SchemeMismatchError, UnknownEpochError, WrongAgencyError, WrongKeyError
 from matcher.rpc import refusals
 from matcher.scheme import LinkageScheme
 from matcher.v1 import feed_service_pb2 as pb
@@ -40,13 +40,22 @@ class FeedClient:
     ) -> None:
         self._channel.close()
 
-    def check(self, scheme: LinkageScheme, epoch: int, key_check: bytes) -> int:
-        """Compare scheme, epoch and key with the matcher's before anything is sent; the most records a batch may have.
-
-        `SchemeMismatchError`, `UnknownEpochError`, `WrongKeyError`.
-        """
+    def check_name(self, agency: str) -> pb.GetSchemeResponse:
+        """Compare an agency's name with that of its certificate at the matcher before anything is sent; what the
+        matcher goes by. `WrongAgencyError`."""
         with refusals():
             answer = self._stub.GetScheme(pb.GetSchemeRequest())
+        if answer.agency != agency:
+            raise WrongAgencyError(f"this certificate is that of {answer.agency}; the configuration says {agency}")
+        return answer
+
+    def check(self, agency: str, scheme: LinkageScheme, epoch: int, key_check: bytes) -> int:
+        """Compare name, scheme, epoch and key with the matcher's before anything is sent; the most records a batch may
+        have.
+
+        `WrongAgencyError`, `SchemeMismatchError`, `UnknownEpochError`, `WrongKeyError`.
+        """
+        answer = self.check_name(agency)
         if answer.scheme.digest != scheme.digest:
             raise SchemeMismatchError(f"the matcher uses another scheme than {scheme.name}, or another version of it")
         if answer.epoch != epoch:

@@ -198,7 +198,7 @@ def push(client: FeedClient, source: Source, progress: Callable[[int], None], *,
     scheme = scheme_named(header.scheme)
     if scheme.digest.hex() != header.scheme_digest:
         raise InputFileError("the token file was made for another version of its scheme; make it anew")
-    most = client.check(scheme, header.epoch, bytes.fromhex(header.key_check))
+    most = client.check(header.agency, scheme, header.epoch, bytes.fromhex(header.key_check))
     source.batch_records = min(source.batch_records, most)
     tries = 0
     while True:

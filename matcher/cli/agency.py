@@ -113,6 +113,7 @@ def remove(path: Path, config_path: Path) -> None:
     references = dict.fromkeys(line.strip() for line in path.read_text().splitlines() if line.strip())
     aliases = [alias_key.alias(reference) for reference in references]
     with FeedClient(_channel(config)) as client:
+        client.check_name(config.name)
         for start in range(0, len(aliases), config.batch_records):
             client.remove(uuid.uuid4().hex, aliases[start : start + config.batch_records])
     click.echo(f"{len(aliases)} removals committed")
@@ -137,6 +138,7 @@ def contacts(path: Path, config_path: Path) -> None:
     reported = 0
     problems = []
     with FeedClient(_channel(config)) as client:
+        client.check_name(config.name)
         for raw in read(path, config.scheme, config.columns, batch_rows=config.batch_records):
             batch = normalise(raw, config.scheme)
             problems += batch.problems
@@ -181,6 +183,7 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
     found = []
     channel = _channel(config)
     with FeedClient(channel) as client:
+        client.check_name(config.name)
         stream = client.removals()
         timer = Timer(seconds, channel.close)
         timer.start()

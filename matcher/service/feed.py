@@ -71,6 +71,7 @@ class FeedServicer(FeedServiceServicer):
             epoch=self._config.epoch,
             key_check=self._config.key_check,
             max_batch_records=self._config.max_batch_records,
+            agency=self._agency(context),
         )
 
     def OpenFeed(self, request: pb.OpenFeedRequest, context: grpc.ServicerContext) -> pb.OpenFeedResponse:

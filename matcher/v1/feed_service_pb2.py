@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from matcher.v1 import records_pb2 as matcher_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmatcher/v1/feed_service.proto\x12\nmatcher.v1\x1a\x18matcher/v1/records.proto\"\x12\n\x10GetSchemeRequest\"t\n\x11GetSchemeResponse\x12\"\n\x06scheme\x18\x01 \x01(\x0b\x32\x12.matcher.v1.Scheme\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x11\n\tkey_check\x18\x03 \x01(\x0c\x12\x19\n\x11max_batch_records\x18\x04 \x01(\r\"\"\n\x0fOpenFeedRequest\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x01 \x01(\t\"\'\n\x10OpenFeedResponse\x12\x13\n\x0bnext_offset\x18\x01 \x01(\x04\"a\n\x14\x41ppendRecordsRequest\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x01 \x01(\t\x12&\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.matcher.v1.RecordBatch\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\",\n\x15\x41ppendRecordsResponse\x12\x13\n\x0bnext_offset\x18\x01 \x01(\x04\"R\n\x14SubmitRecordsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.matcher.v1.RecordBatch\"\x17\n\x15SubmitRecordsResponse\"S\n\x15ReportContactsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x01(\x0c\x12\x15\n\robserved_days\x18\x03 \x01(\x0c\"\x18\n\x16ReportContactsResponse\";\n\x14RemoveRecordsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x01(\x0c\"\x17\n\x15RemoveRecordsResponse\"\x16\n\x14WatchRemovalsRequest\"L\n\x15WatchRemovalsResponse\x12\x11\n\tnotice_id\x18\x01 \x01(\x0c\x12\r\n\x05\x61lias\x18\x02 \x01(\x0c\x12\x11\n\tclosed_at\x18\x03 \x01(\x03\"+\n\x15\x43onfirmRemovalRequest\x12\x12\n\nnotice_ids\x18\x01 \x03(\x0c\"\x18\n\x16\x43onfirmRemovalResponse2\xae\x05\n\x0b\x46\x65\x65\x64Service\x12H\n\tGetScheme\x12\x1c.matcher.v1.GetSchemeRequest\x1a\x1d.matcher.v1.GetSchemeResponse\x12\x45\n\x08OpenFeed\x12\x1b.matcher.v1.OpenFeedRequest\x1a\x1c.matcher.v1.OpenFeedResponse\x12X\n\rAppendRecords\x12 .matcher.v1.AppendRecordsRequest\x1a!.matcher.v1.AppendRecordsResponse(\x01\x30\x01\x12T\n\rSubmitRecords\x12 .matcher.v1.SubmitRecordsRequest\x1a!.matcher.v1.SubmitRecordsResponse\x12W\n\x0eReportContacts\x12!.matcher.v1.ReportContactsRequest\x1a\".matcher.v1.ReportContactsResponse\x12T\n\rRemoveRecords\x12 .matcher.v1.RemoveRecordsRequest\x1a!.matcher.v1.RemoveRecordsResponse\x12V\n\rWatchRemovals\x12 .matcher.v1.WatchRemovalsRequest\x1a!.matcher.v1.WatchRemovalsResponse0\x01\x12W\n\x0e\x43onfirmRemoval\x12!.matcher.v1.ConfirmRemovalRequest\x1a\".matcher.v1.ConfirmRemovalResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmatcher/v1/feed_service.proto\x12\nmatcher.v1\x1a\x18matcher/v1/records.proto\"\x12\n\x10GetSchemeRequest\"\x84\x01\n\x11GetSchemeResponse\x12\"\n\x06scheme\x18\x01 \x01(\x0b\x32\x12.matcher.v1.Scheme\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x11\n\tkey_check\x18\x03 \x01(\x0c\x12\x19\n\x11max_batch_records\x18\x04 \x01(\r\x12\x0e\n\x06\x61gency\x18\x05 \x01(\t\"\"\n\x0fOpenFeedRequest\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x01 \x01(\t\"\'\n\x10OpenFeedResponse\x12\x13\n\x0bnext_offset\x18\x01 \x01(\x04\"a\n\x14\x41ppendRecordsRequest\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x01 \x01(\t\x12&\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.matcher.v1.RecordBatch\x12\x10\n\x08\x62\x61\x63kfill\x18\x03 \x01(\x08\",\n\x15\x41ppendRecordsResponse\x12\x13\n\x0bnext_offset\x18\x01 \x01(\x04\"R\n\x14SubmitRecordsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x17.matcher.v1.RecordBatch\"\x17\n\x15SubmitRecordsResponse\"S\n\x15ReportContactsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x01(\x0c\x12\x15\n\robserved_days\x18\x03 \x01(\x0c\"\x18\n\x16ReportContactsResponse\";\n\x14RemoveRecordsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x01(\x0c\"\x17\n\x15RemoveRecordsResponse\"\x16\n\x14WatchRemovalsRequest\"L\n\x15WatchRemovalsResponse\x12\x11\n\tnotice_id\x18\x01 \x01(\x0c\x12\r\n\x05\x61lias\x18\x02 \x01(\x0c\x12\x11\n\tclosed_at\x18\x03 \x01(\x03\"+\n\x15\x43onfirmRemovalRequest\x12\x12\n\nnotice_ids\x18\x01 \x03(\x0c\"\x18\n\x16\x43onfirmRemovalResponse2\xae\x05\n\x0b\x46\x65\x65\x64Service\x12H\n\tGetScheme\x12\x1c.matcher.v1.GetSchemeRequest\x1a\x1d.matcher.v1.GetSchemeResponse\x12\x45\n\x08OpenFeed\x12\x1b.matcher.v1.OpenFeedRequest\x1a\x1c.matcher.v1.OpenFeedResponse\x12X\n\rAppendRecords\x12 .matcher.v1.AppendRecordsRequest\x1a!.matcher.v1.AppendRecordsResponse(\x01\x30\x01\x12T\n\rSubmitRecords\x12 .matcher.v1.SubmitRecordsRequest\x1a!.matcher.v1.SubmitRecordsResponse\x12W\n\x0eReportContacts\x12!.matcher.v1.ReportContactsRequest\x1a\".matcher.v1.ReportContactsResponse\x12T\n\rRemoveRecords\x12 .matcher.v1.RemoveRecordsRequest\x1a!.matcher.v1.RemoveRecordsResponse\x12V\n\rWatchRemovals\x12 .matcher.v1.WatchRemovalsRequest\x1a!.matcher.v1.WatchRemovalsResponse0\x01\x12W\n\x0e\x43onfirmRemoval\x12!.matcher.v1.ConfirmRemovalRequest\x1a\".matcher.v1.ConfirmRemovalResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,36 +34,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSCHEMEREQUEST']._serialized_start=71
   _globals['_GETSCHEMEREQUEST']._serialized_end=89
-  _globals['_GETSCHEMERESPONSE']._serialized_start=91
-  _globals['_GETSCHEMERESPONSE']._serialized_end=207
-  _globals['_OPENFEEDREQUEST']._serialized_start=209
-  _globals['_OPENFEEDREQUEST']._serialized_end=243
-  _globals['_OPENFEEDRESPONSE']._serialized_start=245
-  _globals['_OPENFEEDRESPONSE']._serialized_end=284
-  _globals['_APPENDRECORDSREQUEST']._serialized_start=286
-  _globals['_APPENDRECORDSREQUEST']._serialized_end=383
-  _globals['_APPENDRECORDSRESPONSE']._serialized_start=385
-  _globals['_APPENDRECORDSRESPONSE']._serialized_end=429
-  _globals['_SUBMITRECORDSREQUEST']._serialized_start=431
-  _globals['_SUBMITRECORDSREQUEST']._serialized_end=513
-  _globals['_SUBMITRECORDSRESPONSE']._serialized_start=515
-  _globals['_SUBMITRECORDSRESPONSE']._serialized_end=538
-  _globals['_REPORTCONTACTSREQUEST']._serialized_start=540
-  _globals['_REPORTCONTACTSREQUEST']._serialized_end=623
-  _globals['_REPORTCONTACTSRESPONSE']._serialized_start=625
-  _globals['_REPORTCONTACTSRESPONSE']._serialized_end=649
-  _globals['_REMOVERECORDSREQUEST']._serialized_start=651
-  _globals['_REMOVERECORDSREQUEST']._serialized_end=710
-  _globals['_REMOVERECORDSRESPONSE']._serialized_start=712
-  _globals['_REMOVERECORDSRESPONSE']._serialized_end=735
-  _globals['_WATCHREMOVALSREQUEST']._serialized_start=737
-  _globals['_WATCHREMOVALSREQUEST']._serialized_end=759
-  _globals['_WATCHREMOVALSRESPONSE']._serialized_start=761
-  _globals['_WATCHREMOVALSRESPONSE']._serialized_end=837
-  _globals['_CONFIRMREMOVALREQUEST']._serialized_start=839
-  _globals['_CONFIRMREMOVALREQUEST']._serialized_end=882
-  _globals['_CONFIRMREMOVALRESPONSE']._serialized_start=884
-  _globals['_CONFIRMREMOVALRESPONSE']._serialized_end=908
-  _globals['_FEEDSERVICE']._serialized_start=911
-  _globals['_FEEDSERVICE']._serialized_end=1597
+  _globals['_GETSCHEMERESPONSE']._serialized_start=92
+  _globals['_GETSCHEMERESPONSE']._serialized_end=224
+  _globals['_OPENFEEDREQUEST']._serialized_start=226
+  _globals['_OPENFEEDREQUEST']._serialized_end=260
+  _globals['_OPENFEEDRESPONSE']._serialized_start=262
+  _globals['_OPENFEEDRESPONSE']._serialized_end=301
+  _globals['_APPENDRECORDSREQUEST']._serialized_start=303
+  _globals['_APPENDRECORDSREQUEST']._serialized_end=400
+  _globals['_APPENDRECORDSRESPONSE']._serialized_start=402
+  _globals['_APPENDRECORDSRESPONSE']._serialized_end=446
+  _globals['_SUBMITRECORDSREQUEST']._serialized_start=448
+  _globals['_SUBMITRECORDSREQUEST']._serialized_end=530
+  _globals['_SUBMITRECORDSRESPONSE']._serialized_start=532
+  _globals['_SUBMITRECORDSRESPONSE']._serialized_end=555
+  _globals['_REPORTCONTACTSREQUEST']._serialized_start=557
+  _globals['_REPORTCONTACTSREQUEST']._serialized_end=640
+  _globals['_REPORTCONTACTSRESPONSE']._serialized_start=642
+  _globals['_REPORTCONTACTSRESPONSE']._serialized_end=666
+  _globals['_REMOVERECORDSREQUEST']._serialized_start=668
+  _globals['_REMOVERECORDSREQUEST']._serialized_end=727
+  _globals['_REMOVERECORDSRESPONSE']._serialized_start=729
+  _globals['_REMOVERECORDSRESPONSE']._serialized_end=752
+  _globals['_WATCHREMOVALSREQUEST']._serialized_start=754
+  _globals['_WATCHREMOVALSREQUEST']._serialized_end=776
+  _globals['_WATCHREMOVALSRESPONSE']._serialized_start=778
+  _globals['_WATCHREMOVALSRESPONSE']._serialized_end=854
+  _globals['_CONFIRMREMOVALREQUEST']._serialized_start=856
+  _globals['_CONFIRMREMOVALREQUEST']._serialized_end=899
+  _globals['_CONFIRMREMOVALRESPONSE']._serialized_start=901
+  _globals['_CONFIRMREMOVALRESPONSE']._serialized_end=925
+  _globals['_FEEDSERVICE']._serialized_start=928
+  _globals['_FEEDSERVICE']._serialized_end=1614
 # @@protoc_insertion_point(module_scope)

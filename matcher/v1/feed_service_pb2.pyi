@@ -46,12 +46,17 @@ class GetSchemeResponse(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     KEY_CHECK_FIELD_NUMBER: _builtins.int
     MAX_BATCH_RECORDS_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Epoch of the linkage key in use."""
     key_check: _builtins.bytes
     """Known answer: 16 bytes that the right linkage key of this scheme and epoch gives (docs/token-scheme.md, "key check")."""
     max_batch_records: _builtins.int
     """Most records a batch may have."""
+    agency: _builtins.str
+    """Name of the agency whose certificate calls, as the matcher's configuration has it. The name is part of every alias and
+    seal, so a client under another name stops here.
+    """
     @_builtins.property
     def scheme(self) -> _records_pb2.Scheme:
         """The public treaty."""
@@ -63,10 +68,11 @@ class GetSchemeResponse(_message.Message):
         epoch: _builtins.int = ...,
         key_check: _builtins.bytes = ...,
         max_batch_records: _builtins.int = ...,
+        agency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scheme", b"scheme"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "key_check", b"key_check", "max_batch_records", b"max_batch_records", "scheme", b"scheme"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "epoch", b"epoch", "key_check", b"key_check", "max_batch_records", b"max_batch_records", "scheme", b"scheme"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -84,7 +84,8 @@ class FeedServiceServicer:
     """
 
     def GetScheme(self, request, context):
-        """The scheme, the epoch and the known-answer vector, to compare before anything is sent. Idempotent.
+        """The scheme, the epoch, the known-answer vector and the caller's own name, to compare before anything is sent.
+        Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

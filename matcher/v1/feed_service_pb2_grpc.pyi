@@ -36,7 +36,9 @@ class FeedServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FeedServiceAsyncStub: ...
     GetScheme: _grpc.UnaryUnaryMultiCallable[_feed_service_pb2.GetSchemeRequest, _feed_service_pb2.GetSchemeResponse]
-    """The scheme, the epoch and the known-answer vector, to compare before anything is sent. Idempotent."""
+    """The scheme, the epoch, the known-answer vector and the caller's own name, to compare before anything is sent.
+    Idempotent.
+    """
     OpenFeed: _grpc.UnaryUnaryMultiCallable[_feed_service_pb2.OpenFeedRequest, _feed_service_pb2.OpenFeedResponse]
     """Opens a feed, or finds where an interrupted one resumes. Idempotent.
     Fails with INVALID_ARGUMENT on a bad feed_id.
@@ -75,7 +77,9 @@ class FeedServiceAsyncStub(FeedServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetScheme: _aio.UnaryUnaryMultiCallable[_feed_service_pb2.GetSchemeRequest, _feed_service_pb2.GetSchemeResponse]  # type: ignore[assignment]
-    """The scheme, the epoch and the known-answer vector, to compare before anything is sent. Idempotent."""
+    """The scheme, the epoch, the known-answer vector and the caller's own name, to compare before anything is sent.
+    Idempotent.
+    """
     OpenFeed: _aio.UnaryUnaryMultiCallable[_feed_service_pb2.OpenFeedRequest, _feed_service_pb2.OpenFeedResponse]  # type: ignore[assignment]
     """Opens a feed, or finds where an interrupted one resumes. Idempotent.
     Fails with INVALID_ARGUMENT on a bad feed_id.
@@ -117,7 +121,9 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feed_service_pb2.GetSchemeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feed_service_pb2.GetSchemeResponse, _abc.Awaitable[_feed_service_pb2.GetSchemeResponse]]:
-        """The scheme, the epoch and the known-answer vector, to compare before anything is sent. Idempotent."""
+        """The scheme, the epoch, the known-answer vector and the caller's own name, to compare before anything is sent.
+        Idempotent.
+        """
 
     @_abc_1.abstractmethod
     def OpenFeed(

@@ -8,7 +8,14 @@ import pytest
 
 from matcher.agency.client import FeedClient
 from matcher.agency.keys import LinkageKeys
-from matcher.errors import InputFileError, RemoteError, SchemeMismatchError, UnknownEpochError, WrongKeyError
+from matcher.errors import (
+    InputFileError,
+    RemoteError,
+    SchemeMismatchError,
+    UnknownEpochError,
+    WrongAgencyError,
+    WrongKeyError,
+)
 from matcher.model import AlertKind
 from matcher.scheme import scheme_named
 from matcher.v1.records_pb2 import RecordBatch
@@ -28,22 +35,27 @@ def client(deployed: Deployed) -> Iterator[FeedClient]:
 
 
 def test_the_treaty_agreed_tells_the_largest_batch(client: FeedClient) -> None:
-    assert client.check(SCHEME, EPOCH, KEYS.key_check) == MOST_RECORDS
+    assert client.check("police", SCHEME, EPOCH, KEYS.key_check) == MOST_RECORDS
 
 
 def test_another_scheme_is_noticed(client: FeedClient) -> None:
     with pytest.raises(SchemeMismatchError):
-        client.check(scheme_named("generic-person-v1"), EPOCH, KEYS.key_check)
+        client.check("police", scheme_named("generic-person-v1"), EPOCH, KEYS.key_check)
 
 
 def test_another_epoch_is_noticed(client: FeedClient) -> None:
     with pytest.raises(UnknownEpochError):
-        client.check(SCHEME, EPOCH + 1, KEYS.key_check)
+        client.check("police", SCHEME, EPOCH + 1, KEYS.key_check)
 
 
 def test_another_key_is_noticed(client: FeedClient) -> None:
     with pytest.raises(WrongKeyError):
-        client.check(SCHEME, EPOCH, LinkageKeys(bytes(32), SCHEME, EPOCH).key_check)
+        client.check("police", SCHEME, EPOCH, LinkageKeys(bytes(32), SCHEME, EPOCH).key_check)
+
+
+def test_another_agencys_certificate_is_noticed(client: FeedClient) -> None:
+    with pytest.raises(WrongAgencyError, match="this certificate is that of police; the configuration says clinic"):
+        client.check("clinic", SCHEME, EPOCH, KEYS.key_check)
 
 
 def test_append_yields_what_is_committed(client: FeedClient, deployed: Deployed) -> None:

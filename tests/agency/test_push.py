@@ -276,6 +276,22 @@ def test_a_wrong_scheme_is_caught_before_anything_is_sent(deployed: Deployed, tm
     assert "scheme" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["clinic", "polcie"])
+@pytest.mark.parametrize("command", ["push", "contacts", "remove", "removals"])
+def test_a_name_that_is_not_the_certificates_is_caught_before_anything_is_sent(
+    deployed: Deployed, tmp_path: Path, command: str, name: str
+) -> None:
+    file = csv_of(tmp_path / "police.csv", people(range(3)))
+    if command == "contacts":
+        file.write_text("record_ref,observed_day\nREF-0,2001-01-01\n")
+    elif command != "push":
+        file.write_text("REF-0\n")
+    done = run("feed", command, file, "--config", agency_config(deployed, "police", name=name))
+    assert (done.exit_code, deployed.frames()) == (1, 0)
+    assert f"this certificate is that of police; the configuration says {name}" in done.stderr
+    assert "advice: Use this agency's own certificate, or correct `name`" in done.stderr
+
+
 def test_a_dry_run_sends_nothing(deployed: Deployed, tmp_path: Path) -> None:
     file = csv_of(tmp_path / "police.csv", people(range(3)))
     done = run("feed", "push", file, "--config", agency_config(deployed, "police"), "--dry-run")

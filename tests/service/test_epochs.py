@@ -101,10 +101,10 @@ def test_a_window_opens_agencies_send_again_and_it_ends_without_a_word(deployed:
 def test_the_former_key_and_a_wrong_one_are_refused_before_anything_is_sent(deployed: Deployed) -> None:
     client = deployed.feed_client("police")
     with pytest.raises(UnknownEpochError):
-        client.check(SCHEME, EPOCH, KEYS.key_check)
+        client.check("police", SCHEME, EPOCH, KEYS.key_check)
     with pytest.raises(WrongKeyError):
-        client.check(SCHEME, NEXT, LinkageKeys(bytes(32), SCHEME, NEXT).key_check)
-    client.check(SCHEME, NEXT, NEXT_KEYS.key_check)
+        client.check("police", SCHEME, NEXT, LinkageKeys(bytes(32), SCHEME, NEXT).key_check)
+    client.check("police", SCHEME, NEXT, NEXT_KEYS.key_check)
     frames = deployed.frames()
     request = feed_pb.SubmitRecordsRequest(request_id="old", batch=batch("police", people(range(2))))
     assert refused(lambda: deployed.feed("police").SubmitRecords(request)).reason == "ERROR_REASON_UNKNOWN_EPOCH"

@@ -53,6 +53,8 @@ def next_offset(deployed: Deployed, agency: str, feed_id: str = "f") -> int:
 def test_get_scheme_tells_the_whole_treaty(deployed: Deployed) -> None:
     told = deployed.feed("police").GetScheme(pb.GetSchemeRequest())
     assert (told.epoch, told.key_check, told.max_batch_records) == (EPOCH, KEYS.key_check, MOST_RECORDS)
+    assert told.agency == "police"
+    assert deployed.feed("clinic").GetScheme(pb.GetSchemeRequest()).agency == "clinic"
     assert told.scheme.digest == SCHEME.digest
     assert told.scheme.canonical_json == SCHEME.to_json()
     assert [field.name for field in told.scheme.fields] == [field.name for field in SCHEME.fields]
