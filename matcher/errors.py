@@ -59,6 +59,10 @@ class InputFileError(MatcherError):
     """Correct the file or the column map; `matcher validate FILE` lists what it finds."""
 
 
+class NoColumnError(InputFileError):
+    """Name a column as it stands in the file's header."""
+
+
 class WorkerError(MatcherError):
     """Run the command again, with fewer processes (`--jobs`) if memory ran out: nothing is lost."""
 

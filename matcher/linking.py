@@ -97,7 +97,8 @@ def link_files(
     thresholds: Thresholds = BALANCED,
     jobs: int = 1,
 ) -> Linked:
-    """Read files with the columns of `SOURCE_COLUMNS` (with `agency`) and link them; see `link_batches`."""
+    """Read files with the columns of `SOURCE_COLUMNS` and link them; see `link_batches`. A file without `agency` is of
+    the agency it is named after."""
     problems: list[tuple[str, Problem]] = []
 
     def batches() -> Iterator[RawBatch]:

@@ -8,10 +8,11 @@ What cannot be read becomes a fatal `Problem` of its row and the rest goes on.
 import csv
 import functools
 import hashlib
+import itertools
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -22,7 +23,7 @@ from rapidfuzz import fuzz, process
 
 from matcher.agency.identity import SOURCE_COLUMNS, Problem, RawBatch
 from matcher.agency.normalise import NO_REF
-from matcher.errors import InputFileError
+from matcher.errors import InputFileError, NoColumnError
 from matcher.scheme import MOST_VARIANTS, LinkageScheme
 
 MAX_RECORD_CHARACTERS = 65_536
@@ -88,7 +89,7 @@ def columns_of(
 ) -> SourceColumns:
     """How the file's header is understood; `column_map` (canonical name -> header) wins over names and synonyms.
 
-    `InputFileError`: unreadable or empty file, a mapped header or a needed column that is not there.
+    `InputFileError`: unreadable or empty file, a mapped header or needed column not there, an agency column misspelt.
     """
     return _matched(path.name, _header(path), scheme, column_map or {}, with_agency=with_agency)
 
@@ -104,17 +105,20 @@ def read(
 ) -> Iterator[RawBatch]:
     """Batches of about `batch_rows` rows; rows of one record that stand together stay in one batch.
 
-    A record reference that comes again further down is a fatal problem of the later row. `with_agency`: the file holds
-    several agencies' records and needs an agency column, and references are told apart by it; otherwise such a column
+    A record reference that comes again further down is a fatal problem of the later row. `with_agency`: references are
+    told apart by the agency column; without one all are of the agency the file is named after. Otherwise such a column
     is not read. `further`: headers of columns that are read besides, as they stand. Raises `InputFileError` at once,
     as `columns_of` does, or later if the file breaks off.
     """
     header = _header(path)
     mapping = _matched(path.name, header, scheme, column_map or {}, with_agency=with_agency).mapping
     for name in set(further) - set(header):
-        raise InputFileError(f"{path.name}: no column '{name}'{_similar((_squashed(name),), header, certain=True)}")
+        raise NoColumnError(f"{path.name}: no column '{name}'{_similar((_squashed(name),), header, certain=True)}")
     rows = _parquet_rows if path.suffix.lower() == _PARQUET_SUFFIX else _csv_rows
-    return _batches(rows(path, header, [*mapping.values(), *further]), list(mapping), further, batch_rows)
+    batches = _batches(rows(path, header, [*mapping.values(), *further]), list(mapping), further, batch_rows)
+    if not with_agency or "agency" in mapping:
+        return batches
+    return (replace(each, columns={**each.columns, "agency": [path.stem] * len(each.rows)}) for each in batches)
 
 
 def _batches(rows: Iterable[_Row], names: list[str], further: Sequence[str], batch_rows: int) -> Iterator[RawBatch]:
@@ -230,17 +234,18 @@ def _matched(
     for name, used in mapping.items():
         if header.count(used) > 1:
             raise InputFileError(f"{file}: two columns have the header that is used as {name}; rename one")
-    for name in ("record_ref", "agency") if with_agency else ("record_ref",):
-        if name not in mapping:
-            raise InputFileError(f"{file}: no column {name}{_similar(words[name], header, certain=certain)}")
+    if "record_ref" not in mapping:
+        raise InputFileError(f"{file}: no column record_ref{_similar(words['record_ref'], header, certain=certain)}")
     ignored = tuple(name for name in header if name and name not in mapping.values())
     mapping = {name: mapping[name] for name in SOURCE_COLUMNS if name in mapping}
     choices = {word: name for name, aliases in words.items() if name not in mapping for word in aliases}
-    near_ones = {
-        name: process.extractOne(_squashed(name), list(choices), scorer=fuzz.ratio, score_cutoff=_RESEMBLES)
-        for name in ignored
-    }
-    return SourceColumns(mapping, ignored, {name: choices[near[0]] for name, near in near_ones.items() if near})
+    suggestions = {}
+    for name in ignored:
+        if near := process.extractOne(_squashed(name), list(choices), scorer=fuzz.ratio, score_cutoff=_RESEMBLES):
+            suggestions[name] = choices[near[0]]
+    if "agency" in suggestions.values():  # all would be of the agency that the file is named after
+        raise InputFileError(f"{file}: no column agency{_similar(words['agency'], header, certain=certain)}")
+    return SourceColumns(mapping, ignored, suggestions)
 
 
 def _mapped(
@@ -339,9 +344,7 @@ def _records(file: TextIO, delimiter: str, width: int | None) -> Iterator[_Row]:
     """All records from the header on; an empty line gives an empty list. `width`: how many cells each must have."""
     lines = _Lines(file)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    number = 0
-    while True:
-        number += 1
+    for number in itertools.count(1):
         lines.start()
         cells: list[str] = []
         reason = ""
@@ -364,9 +367,7 @@ def _records(file: TextIO, delimiter: str, width: int | None) -> Iterator[_Row]:
 def _csv_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row]:
     places = [header.index(name) for name in wanted]
     with _opened(path) as file:
-        records = _records(file, _delimiter(path), len(header))
-        next(records)
-        for number, cells, reason in records:
+        for number, cells, reason in itertools.islice(_records(file, _delimiter(path), len(header)), 1, None):
             stripped = [cell.strip() for cell in cells or ()]
             if cells is None:
                 yield number, None, reason
@@ -375,8 +376,7 @@ def _csv_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row
 
 
 def _parquet_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row]:
-    number = 1
-    broken = ""
+    number, broken = 1, ""
     with pq.ParquetFile(path) as file:
         # by position, since a file's own names may have spaces around them
         names = [str(file.schema_arrow.names[header.index(name)]) for name in wanted]

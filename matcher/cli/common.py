@@ -140,6 +140,11 @@ def echo_each(lines: Iterable[str]) -> None:
         click.echo("none", err=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something: `1 record`, `2 records`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def column_map(pairs: tuple[str, ...]) -> dict[str, str]:
     """`canonical=header` options as a map."""
     found = {}

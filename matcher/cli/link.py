@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from matcher.cli.common import EXISTING_FILE, FILE, Command, linking_options
+from matcher.cli.common import EXISTING_FILE, FILE, Command, counted, linking_options
 
 if TYPE_CHECKING:
     from matcher.linking import Linked
@@ -29,7 +29,8 @@ def link(
     """Link clear-text files across agencies in one process, through the same tokens as the service.
 
     Columns: record_ref, agency, forename, surname, dob, sex, postcode, address, nhs_number (generic-person-v1:
-    identifier); all but the first two may be empty or missing.
+    identifier); all but the first may be empty or missing. A file without an agency column is that of the agency it is
+    named after: police.csv is police's. Records of one agency are not compared.
     """
     from matcher.agency.parallel import cores
     from matcher.linking import balanced, link_files
@@ -48,9 +49,11 @@ def link(
     _write_persons(linked, persons)
     matched = _write_pairs(linked, pairs) if pairs else None
     known = len({person for record, person in enumerate(linked.persons()) if record != person})
+    agencies = len({agency for agency, _ in linked.references})
     click.echo(
-        f"{len(linked.references)} records, {known} persons with more than one"
-        + (f", {matched} pairs" if pairs else "")
+        f"{counted(len(linked.references), 'record')} of {agencies} {'agency' if agencies == 1 else 'agencies'}, "
+        f"{counted(known, 'person')} with more than one"
+        + (f", {counted(matched, 'pair')}" if matched is not None else "")
     )
 
 

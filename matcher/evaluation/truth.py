@@ -59,7 +59,7 @@ class TruthReader:
         return cls(scheme, column, tuple(group_columns), today, [], {})
 
     def read(self, files: Iterable[Path]) -> Iterator[RawBatch]:
-        """Batches of files that have an agency column. `InputFileError` if the truth column is not there, stands for
+        """Batches of files, by agency. `InputFileError` if the truth column is not there, stands for
         another column, or leaves a record without its person."""
         for path in files:
             mapping = columns_of(path, self.scheme, with_agency=True).mapping

@@ -242,7 +242,16 @@ def test_agencies_are_read_only_on_request(tmp_path: Path) -> None:
     batches = list(read(path, UK_PERSON_V1, with_agency=True))
     assert rows_of(batches, "agency", "record_ref") == [(2, "p", "1"), (3, "q", "1")]
     assert problems_of(batches) == [Problem(4, "record_ref", sources.AGAIN, fatal=True)]
-    assert "no column agency" in failure(csv_file(tmp_path, "id,surname\n"), with_agency=True)
+
+
+def test_a_file_without_an_agency_column_is_that_of_the_agency_it_is_named_after(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "id,surname\n1,a\nbroken\n2,b\n")
+    batches = list(read(path, UK_PERSON_V1, with_agency=True))
+    assert rows_of(batches, "agency", "record_ref") == [(2, path.stem, "1"), (4, path.stem, "2")]
+    assert rows_of(list(read(path, UK_PERSON_V1)), "agency") == [(2, ""), (4, "")]
+    mistyped = csv_file(tmp_path, "id,surname,agancy\n")
+    assert failure(mistyped, with_agency=True).endswith("no column agency; did you mean 'agancy'?")
+    assert columns_of(mistyped, UK_PERSON_V1).ignored == ("agancy",)
 
 
 # -- Parquet ----------------------------------------------------------------------------------------------------

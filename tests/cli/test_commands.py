@@ -501,7 +501,7 @@ def linked(folder: Path, *options: str) -> tuple[list[dict[str, str]], list[dict
     files = (folder / "police.csv", folder / "clinic.csv")
     persons, pairs = folder / "persons.csv", folder / "pairs.csv"
     text = done("link", *files, "--persons", persons, "--pairs", pairs, *options)
-    assert "24 records, 4 persons with more than one" in text
+    assert "24 records of 2 agencies, 4 persons with more than one" in text
     with persons.open() as first, pairs.open() as second:
         return list(csv.DictReader(first)), list(csv.DictReader(second))
 
@@ -527,6 +527,16 @@ def test_link_writes_persons_and_pairs(tmp_path: Path, options: tuple[str, ...])
     weights = [float(each["match_weight"]) for each in pairs]
     assert weights == sorted(weights, reverse=True)
     assert all(0.5 <= float(each["match_probability"]) <= 1 for each in pairs)
+
+
+def test_link_takes_a_file_for_that_of_the_agency_it_is_named_after(tmp_path: Path) -> None:
+    model().save(tmp_path / "model.json")
+    files = [csv_of(tmp_path / f"{agency}.csv", people([1])) for agency in ("police", "clinic")]
+    options = ("--persons", tmp_path / "persons.csv", "--model", tmp_path / "model.json")
+    text = done("link", *files, *options, "--expected-population", "1000")
+    assert text == "2 records of 2 agencies, 1 person with more than one\n"
+    with (tmp_path / "persons.csv").open() as file:
+        assert [row["agency"] for row in csv.DictReader(file)] == ["police", "clinic"]
 
 
 def test_link_refuses_one_record_in_two_files(tmp_path: Path) -> None:
@@ -555,4 +565,4 @@ def test_link_of_people_who_have_nothing_in_common(tmp_path: Path, count: int) -
     lines = [f"{agency}{n},{agency},{'XQ'[agency == 'a']}{chr(97 + n)}zz" for agency in "ab" for n in range(count)]
     (tmp_path / "a.csv").write_text("\n".join(["record_ref,agency,surname", *lines]) + "\n")
     text = done("link", tmp_path / "a.csv", "--persons", tmp_path / "p.csv", "--model", tmp_path / "model.json")
-    assert f"{2 * count} records, 0 persons" in text
+    assert f"{2 * count} records of {min(2, 2 * count)} agencies, 0 persons" in text

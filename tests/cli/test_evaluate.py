@@ -43,7 +43,10 @@ def test_evaluate_shows_figures_and_writes_both_files(files: list[Path], tmp_pat
 
 
 def test_evaluate_without_a_truth_says_what_to_do(files: list[Path], tmp_path: Path) -> None:
-    assert "no column 'persn'; did you mean 'person'?" in refused("evaluate", *files, "--truth", "persn")
+    shown = refused("evaluate", *files, "--truth", "persn")
+    assert (
+        "no column 'persn'; did you mean 'person'?\nadvice: Name a column as it stands in the file's header." in shown
+    )
     assert "is read as surname and cannot be the truth" in refused("evaluate", *files, "--truth", "surname")
     assert "stands in two places" in refused(
         "evaluate", files[0], files[0], "--truth", "person", "--model", tmp_path / "model.json"
