@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=EXISTING_FILE)
 @click.option("--persons", type=FILE, required=True, help="CSV to write: record_ref, agency, person_id.")
-@click.option("--pairs", type=FILE, help="CSV to write: every MATCH and POSSIBLE_MATCH pair.")
+@click.option("--pairs", type=FILE, help="CSV to write: every MATCH and POSSIBLE_MATCH pair, and its agencies.")
 @linking_options
 def link(
     files: tuple[Path, ...],
@@ -31,6 +31,8 @@ def link(
     Columns: record_ref, agency, forename, surname, dob, sex, postcode, address, nhs_number (generic-person-v1:
     identifier); all but the first may be empty or missing. A file without an agency column is that of the agency it is
     named after: police.csv is police's. Records of one agency are not compared.
+
+    Keys are drawn anew in each run, so the weight of a pair differs by some bits from run to run.
     """
     from matcher.agency.parallel import cores
     from matcher.linking import balanced, link_files
@@ -72,9 +74,11 @@ def _write_pairs(linked: "Linked", path: Path) -> int:
     found = linked.pairs()
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["record_ref_l", "record_ref_r", "match_weight", "match_probability", "decision"])
+        names = ["record_ref_l", "agency_l", "record_ref_r", "agency_r"]
+        writer.writerow([*names, "match_weight", "match_probability", "decision"])
         for pair in found:
-            (_, left), (_, right) = linked.references[pair.left], linked.references[pair.right]
+            (agency_l, left), (agency_r, right) = linked.references[pair.left], linked.references[pair.right]
             likely = float(probability(pair.weight))
-            writer.writerow([left, right, f"{pair.weight:.3f}", f"{likely:.6f}", pair.decision.name])
+            row = [left, agency_l, right, agency_r, f"{pair.weight:.3f}", f"{likely:.6f}", pair.decision.name]
+            writer.writerow(row)
     return len(found)

@@ -520,9 +520,10 @@ def test_link_writes_persons_and_pairs(tmp_path: Path, options: tuple[str, ...])
     assert [each for each in together.values() if len(each) > 1] == [
         {f"police-{n}", f"clinic-{n}"} for n in range(8, 12)
     ]
-    assert list(pairs[0]) == ["record_ref_l", "record_ref_r", "match_weight", "match_probability", "decision"]
-    assert {(each["record_ref_l"], each["record_ref_r"]) for each in pairs if each["decision"] == "MATCH"} == {
-        (f"police-{n}", f"clinic-{n}") for n in range(8, 12)
+    names = ["record_ref_l", "agency_l", "record_ref_r", "agency_r"]
+    assert list(pairs[0]) == [*names, "match_weight", "match_probability", "decision"]
+    assert {tuple(each[name] for name in names) for each in pairs if each["decision"] == "MATCH"} == {
+        (f"police-{n}", "police", f"clinic-{n}", "clinic") for n in range(8, 12)
     }
     weights = [float(each["match_weight"]) for each in pairs]
     assert weights == sorted(weights, reverse=True)
