@@ -63,6 +63,10 @@ class NoColumnError(InputFileError):
     """Name a column as it stands in the file's header."""
 
 
+class ReferencesFileError(InputFileError):
+    """Write one record reference a line, without a header or other columns, in UTF-8."""
+
+
 class WorkerError(MatcherError):
     """Run the command again, with fewer processes (`--jobs`) if memory ran out: nothing is lost."""
 

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from matcher.cli.common import EXISTING_FILE, FILE, Command, column_map, config_option, jobs_option, scheme_option
+from matcher.cli.common import (
+    EXISTING_FILE,
+    FILE,
+    Command,
+    column_map,
+    config_option,
+    counted,
+    jobs_option,
+    scheme_option,
+)
 
 if TYPE_CHECKING:
     from matcher.agency.identity import Problem
+    from matcher.agency.keys import AliasKey
     from matcher.config import AgencyConfig
 
 _SHOWN_PROBLEMS = 20
@@ -50,7 +60,7 @@ def tokenise(path: Path, config_path: Path, out: Path, jobs: int | None) -> None
     with _progress("tokenised") as progress:
         records = write_token_file(source, out, progress)
     _report(source.problems)
-    click.echo(f"{records} records tokenised into {out}")
+    click.echo(f"{counted(records, 'record')} tokenised into {out}")
 
 
 @click.group()
@@ -76,6 +86,8 @@ def push(path: Path, config_path: Path, dry_run: bool, anew: bool, backfill: boo
 
     config = AgencyConfig.load(config_path)
     if is_token_file(path):
+        if anew:
+            raise click.UsageError("--anew is for clear-text files: a token file is one feed and is sent once")
         source: Source = TokenFileSource(path)
     else:
         source = ClearTextSource(path, config, anew=anew, jobs=jobs or cores())
@@ -89,19 +101,35 @@ def push(path: Path, config_path: Path, dry_run: bool, anew: bool, backfill: boo
                 records += batch.record_count
                 progress(records)
         _report(source.problems)
-        click.echo(f"{records} records would be sent as feed {source.header.feed_id}")
+        click.echo(f"{counted(records, 'record')} would be sent as feed {source.header.feed_id}")
         return
+    offsets: list[int] = []
     with FeedClient(_channel(config)) as client, _progress("committed") as progress:
-        records = send(client, source, progress, backfill=backfill)
+
+        def committed(offset: int) -> None:
+            offsets.append(offset)
+            progress(offset)
+
+        records = send(client, source, committed, backfill=backfill)
     _report(source.problems)
-    click.echo(f"{records} records committed")
+    if 0 < offsets[0] == records:
+        again = "" if is_token_file(path) else "; `--anew` sends it again"
+        click.echo(f"nothing sent: all {counted(records, 'record')} of this file were committed before{again}")
+    else:
+        click.echo(
+            f"{counted(records, 'record')} committed"
+            + (f", {offsets[0]} of them before this run" if offsets[0] else "")
+        )
 
 
 @feed.command(cls=Command)
 @click.argument("path", metavar="FILE", type=EXISTING_FILE)
 @config_option
 def remove(path: Path, config_path: Path) -> None:
-    """Remove records for good. FILE names their references, one a line."""
+    """Remove records for good. FILE names their references, one a line, without a header.
+
+    A reference that was never sent has no effect, and nobody is told so.
+    """
     import uuid
 
     from matcher.agency.client import FeedClient
@@ -110,30 +138,39 @@ def remove(path: Path, config_path: Path) -> None:
 
     config = AgencyConfig.load(config_path)
     alias_key = load_alias_key(config.alias_key, config.name)
-    references = dict.fromkeys(line.strip() for line in path.read_text().splitlines() if line.strip())
-    aliases = [alias_key.alias(reference) for reference in references]
+    aliases = list(_references(path, alias_key))
+    if not aliases:
+        click.echo(f"nothing sent: {path.name} names no reference")
+        return
     with FeedClient(_channel(config)) as client:
         client.check_name(config.name)
         for start in range(0, len(aliases), config.batch_records):
             client.remove(uuid.uuid4().hex, aliases[start : start + config.batch_records])
-    click.echo(f"{len(aliases)} removals committed")
+    click.echo(f"{counted(len(aliases), 'removal')} requested")
 
 
 @feed.command(cls=Command)
 @click.argument("path", metavar="FILE", type=EXISTING_FILE)
 @config_option
 def contacts(path: Path, config_path: Path) -> None:
-    """Report that persons already sent were met again. FILE is a CSV with `record_ref` and `observed_day`."""
+    """Report that persons already sent were met again. FILE is a CSV with `record_ref` and `observed_day`.
+
+    A reference that was never sent has no effect, and nobody is told so.
+    """
     import uuid
 
     from matcher.agency.client import FeedClient
+    from matcher.agency.identity import Problem
     from matcher.agency.keys import load_alias_key
     from matcher.agency.normalise import normalise
-    from matcher.agency.sources import read
+    from matcher.agency.sources import columns_of, read
     from matcher.config import AgencyConfig
+    from matcher.errors import InputFileError
     from matcher.model import UNKNOWN_DAY
 
     config = AgencyConfig.load(config_path)
+    if "observed_day" not in columns_of(path, config.scheme, config.columns).mapping:
+        raise InputFileError(f"{path.name}: no column observed_day")
     alias_key = load_alias_key(config.alias_key, config.name)
     reported = 0
     problems = []
@@ -143,15 +180,17 @@ def contacts(path: Path, config_path: Path) -> None:
             batch = normalise(raw, config.scheme)
             problems += batch.problems
             days: dict[bytes, int] = {}
-            for reference, day in zip(batch.record_ref, batch.observed_day, strict=True):
-                if day != UNKNOWN_DAY:
+            for row, reference, day in zip(batch.rows, batch.record_ref, batch.observed_day, strict=True):
+                if day == UNKNOWN_DAY:
+                    problems.append(Problem(row, "observed_day", "no day on which the person was met", fatal=True))
+                else:
                     alias = alias_key.alias(reference)
                     days[alias] = max(day, days.get(alias, day))
             if days:
                 client.report_contacts(uuid.uuid4().hex, list(days), list(days.values()))
                 reported += len(days)
     _report(problems)
-    click.echo(f"{reported} contacts committed")
+    click.echo(f"{counted(reported, 'contact')} reported")
 
 
 @feed.command(cls=Command)
@@ -165,7 +204,8 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
     """Show which profiles closed cases ask this agency to delete.
 
     A notice names an alias; REFERENCES lists the agency's record references, one a line, to find which record it is.
-    Only notices of records found there are confirmed.
+    Delete the profiles, take their records from the matcher with `matcher feed remove`, then run this again with
+    --confirm. Only notices of records found in REFERENCES are confirmed.
     """
     import time
     from threading import Timer
@@ -177,9 +217,7 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
 
     config = AgencyConfig.load(config_path)
     alias_key = load_alias_key(config.alias_key, config.name)
-    references = {
-        alias_key.alias(line.strip()): line.strip() for line in references_path.read_text().splitlines() if line.strip()
-    }
+    references = _references(references_path, alias_key)
     found = []
     channel = _channel(config)
     with FeedClient(channel) as client:
@@ -198,11 +236,29 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
                 raise
         finally:
             timer.cancel()
+    if found:
+        click.echo(
+            "also run `matcher feed remove`: without it the matcher keeps the records, confirmed or not", err=True
+        )
     if confirm and found:
         with FeedClient(_channel(config)) as client:
             for start in range(0, len(found), _CONFIRMED_AT_A_TIME):
                 client.confirm(found[start : start + _CONFIRMED_AT_A_TIME])
-        click.echo(f"{len(found)} removals confirmed")
+        click.echo(f"{counted(len(found), 'removal')} confirmed")
+
+
+def _references(path: Path, alias_key: "AliasKey") -> dict[bytes, str]:
+    """Alias -> reference, of a file with one reference a line. `ReferencesFileError` names a line that is none."""
+    from matcher.errors import InputFileError, ReferencesFileError
+
+    found = {}
+    for number, line in enumerate(path.read_text("utf-8-sig", errors="surrogateescape").splitlines(), 1):
+        if reference := line.strip():
+            try:
+                found[alias_key.alias(reference)] = reference
+            except InputFileError as error:
+                raise ReferencesFileError(f"{path.name} line {number}: {error}") from None
+    return found
 
 
 def _channel(config: "AgencyConfig"):  # type: ignore[no-untyped-def]  # grpc is slow to import

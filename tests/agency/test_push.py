@@ -343,7 +343,7 @@ def test_a_token_file_tells_the_same_as_the_file_itself(deployed: Deployed, tmp_
     frames = deployed.frames()
     # the file it was made from is the same feed: all of it is there
     assert (
-        "20 records committed"
+        "nothing sent: all 20 records"
         in run("feed", "push", tmp_path / "police.csv", "--config", agency_config(deployed, "police")).stdout
     )
     assert deployed.frames() == frames

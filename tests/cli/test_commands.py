@@ -18,7 +18,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.deployment import matcher as command_line
+from matcher.agency.push import ClearTextSource
 from matcher.cli import main
+from matcher.config import AgencyConfig
 from matcher.coordinator import client as coordinating
 from matcher.v1 import case_service_pb2 as case_pb
 from matcher.v1 import feed_service_pb2 as pb
@@ -242,12 +244,56 @@ def test_remove_and_contacts(deployed: Deployed, tmp_path: Path) -> None:
         f"record_ref,observed_day\nREF-0,{today}\nREF-1,{today}\nREF-1,2002-02-02\nREF-2,\n"
     )
     for agency in ("police", "clinic"):
-        shown = done("feed", "contacts", tmp_path / "met.csv", "--config", tmp_path / f"{agency}.toml")
-        assert "2 contacts committed" in shown
+        result = run("feed", "contacts", tmp_path / "met.csv", "--config", tmp_path / f"{agency}.toml")
+        assert (result.exit_code, result.stdout) == (0, "2 contacts reported\n")
+        assert result.stderr == "row 5 observed_day: no day on which the person was met (left out)\n"
     assert [alert.kind.name for alert in deployed.alerts()] == ["KNOWN_TO_TWO"] * 2
     (tmp_path / "gone.txt").write_text("REF-0\n\nREF-0\nNEVER-SENT\n")
-    assert "2 removals committed" in done("feed", "remove", tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
+    assert "2 removals requested" in done("feed", "remove", tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
     assert [alert.kind.name for alert in deployed.alerts()[2:]] == ["WITHDRAWN"]
+
+
+def test_a_push_says_what_it_did_and_what_earlier_ones_had_done(deployed: Deployed, tmp_path: Path) -> None:
+    file, config = csv_of(tmp_path / "people.csv", people(range(5))), ("--config", tmp_path / "police.toml")
+    made = ClearTextSource(file, AgencyConfig.load(tmp_path / "police.toml"))
+    made.batch_records = 2
+    list(deployed.feed_client("police").append(made.header.feed_id, [next(made.batches(0))]))
+    assert done("feed", "push", file, *config) == "5 records committed, 2 of them before this run\n"
+    frames = deployed.frames()
+    before = "nothing sent: all 5 records of this file were committed before"
+    assert done("feed", "push", file, *config) == f"{before}; `--anew` sends it again\n"
+    done("tokenise", file, *config, "--out", tmp_path / "people.tokens")
+    assert done("feed", "push", tmp_path / "people.tokens", *config) == before + "\n"
+    refusal = run("feed", "push", tmp_path / "people.tokens", *config, "--anew")
+    assert refusal.exit_code == 2
+    assert "--anew is for clear-text files" in refusal.stderr
+    assert deployed.frames() == frames
+    assert done("feed", "push", file, *config, "--anew") == "5 records committed\n"
+    assert deployed.frames() > frames
+
+
+def test_contacts_need_their_day_s_column(deployed: Deployed, tmp_path: Path) -> None:
+    (tmp_path / "met.csv").write_text("record_ref\nREF-0\n")
+    shown = refused("feed", "contacts", tmp_path / "met.csv", "--config", tmp_path / "police.toml")
+    assert shown.startswith("error: met.csv: no column observed_day\n")
+
+
+def test_a_file_of_references_is_read_with_care(deployed: Deployed, tmp_path: Path) -> None:
+    remove = ("feed", "remove", file := tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
+    file.write_text("\n \n")
+    assert done(*remove) == "nothing sent: gone.txt names no reference\n"
+    for wrong, reason in ((b"Quixotterby," * 9, "may have at most 64 bytes"), (b"Quixotterb\xff", "is not valid text")):
+        file.write_bytes(b"REF-0\n\n" + wrong + b"\n")
+        for command in (remove, ("feed", "removals", *remove[2:])):
+            shown = refused(*command)
+            assert shown.startswith(f"error: gone.txt line 3: a record reference {reason}\nadvice: Write one record")
+            assert "Quixotterb" not in shown
+    assert deployed.frames() == 0
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people([0]))
+    file.write_bytes(b"\xef\xbb\xbfREF-0\r\n")  # as spreadsheets save it
+    assert done(*remove) == "1 removal requested\n"
+    assert [alert.kind.name for alert in deployed.alerts()] == ["KNOWN_TO_TWO", "WITHDRAWN"]
 
 
 def test_removals_are_shown_by_reference_and_confirmed(deployed: Deployed, tmp_path: Path) -> None:
@@ -267,9 +313,17 @@ def test_removals_are_shown_by_reference_and_confirmed(deployed: Deployed, tmp_p
         "--config",
         tmp_path / "police.toml",
     )
-    assert re.fullmatch(r"closed [0-9-]{10}: delete REF-0\n", done(*removals))
-    assert "1 removals confirmed" in done(*removals, "--confirm")
-    assert done(*removals) == ""
+    shown = run(*removals)
+    assert re.fullmatch(r"closed [0-9-]{10}: delete REF-0\n", shown.stdout)
+    assert "also run `matcher feed remove`" in shown.stderr
+    (tmp_path / "gone.txt").write_text("REF-0\n")
+    done("feed", "remove", tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
+    deployed.settle()
+    confirmed = run(*removals, "--confirm")
+    assert confirmed.stdout.endswith("1 removal confirmed\n")
+    assert "also run `matcher feed remove`" in confirmed.stderr
+    after = run(*removals)
+    assert (after.stdout, after.stderr) == ("", "")
 
 
 # -- coordinator and operator ----------------------------------------------------------------------------------------
