@@ -40,6 +40,10 @@ class KeyFileError(MatcherError):
     """Give the key file to its owner alone (chmod 600), or make a new one with `matcher keygen`."""
 
 
+class KeyExistsError(KeyFileError):
+    """Use the file that is there, or give another path: no key is overwritten, since nobody could make it again."""
+
+
 class ModelFileError(MatcherError):
     """Use the shipped model, or a model file made for the scheme in use and not changed since."""
 

@@ -9,7 +9,7 @@ import re
 import stat
 from pathlib import Path
 
-from matcher.errors import KeyFileError
+from matcher.errors import KeyExistsError, KeyFileError
 
 KEY_BYTES = 32
 """Bytes of every key kept in a key file."""
@@ -20,11 +20,11 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
 def create_file(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a new file and flush it to disk; `KeyFileError` if the path exists already or cannot be written."""
+    """Write a new file and flush it to disk; `KeyExistsError` if the path is there, `KeyFileError` if it fails."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
-        raise KeyFileError(f"{path}: exists already and is not overwritten") from None
+        raise KeyExistsError(f"{path}: exists already and is not overwritten") from None
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be made ({error.strerror})") from None
     try:

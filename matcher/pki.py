@@ -47,8 +47,9 @@ class _Party:
 
 def init_pki(
     config: ServerConfig, folder: Path, *, days: int = 365, hosts: Sequence[str] = ("localhost", "127.0.0.1")
-) -> list[Path]:
-    """Make the folders that are not there yet, and return them: `authority`, `server`, `agency-NAME` and so on.
+) -> tuple[list[Path], list[Path]]:
+    """Make the folders that are not there yet: `authority`, `server`, `agency-NAME` and so on. Those made, and those of
+    parties that were there.
 
     Certificates hold for `days` (1 to 3650); `hosts` are the names and addresses the matcher is reached by. A folder
     that is there stays as it is, so a new agency is one more run; to renew a party, move its folder away first.
@@ -59,7 +60,7 @@ def init_pki(
     if not 1 <= days <= _AUTHORITY_DAYS:
         raise ConfigError("days", [f"must be 1 to {_AUTHORITY_DAYS}"])
     authority_folder = folder / "authority"
-    made = []
+    made, kept = [], []
     authority = _read_authority(authority_folder) if authority_folder.exists() else None
     problems = [problem for party in parties for problem in _misfits(folder / party.folder, party, authority)]
     if problems:
@@ -70,13 +71,23 @@ def init_pki(
         made.append(authority_folder)
     for party in parties:
         path = folder / party.folder
-        if not path.exists():
+        if path.exists():
+            kept.append(path)
+        else:
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = _issue(authority, key.public_key(), party, days)
             files = {"certificate.pem": _pem(certificate), "key.pem": _key_pem(key)}
             _make_folder(path, _pem(authority.certificate), files)
             made.append(path)
-    return made
+    return made, kept
+
+
+def names_of(folder: Path) -> list[str]:
+    """The names that the certificate in a party's folder bears."""
+    certificate = x509.load_pem_x509_certificate((folder / "certificate.pem").read_bytes())
+    return [
+        str(name.value) for name in certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    ]
 
 
 def _server(hosts: Sequence[str]) -> _Party:

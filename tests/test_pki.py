@@ -161,9 +161,9 @@ def test_extensions_and_days(tmp_path: Path) -> None:
 
 def test_a_second_run_adds_just_the_new_agency(pki: Path, tmp_path: Path) -> None:
     before = contents(pki)
-    assert init_pki(config_for(tmp_path), pki) == []
+    assert init_pki(config_for(tmp_path), pki) == ([], [pki / each for each in ("server", *CALLERS)])
     assert contents(pki) == before
-    assert init_pki(config_for(tmp_path, ("police", "st-marys", "fire")), pki) == [pki / "agency-fire"]
+    assert init_pki(config_for(tmp_path, ("police", "st-marys", "fire")), pki)[0] == [pki / "agency-fire"]
     after = contents(pki)
     assert {name: after[name] for name in before} == before
     certificate(pki / "agency-fire").verify_directly_issued_by(certificate(pki / "authority", "authority.pem"))
@@ -171,7 +171,7 @@ def test_a_second_run_adds_just_the_new_agency(pki: Path, tmp_path: Path) -> Non
 
 def test_a_folder_moved_away_is_made_anew(pki: Path, tmp_path: Path) -> None:
     (pki / "agency-police").rename(pki / "old")
-    assert init_pki(config_for(tmp_path), pki) == [pki / "agency-police"]
+    assert init_pki(config_for(tmp_path), pki)[0] == [pki / "agency-police"]
     assert certificate(pki / "agency-police") != certificate(pki / "old")
 
 

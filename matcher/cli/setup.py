@@ -86,11 +86,16 @@ def pki() -> None:
 def pki_init(config_path: Path, out: Path, days: int, hosts: tuple[str, ...]) -> None:
     """Make an authority, and a certificate for the matcher and every caller a configuration names.
 
-    Run again for a configuration with a new party, it adds what is missing.
+    Run again for a configuration with a new party, it adds what is missing and keeps what is there.
     """
     from matcher.config import ServerConfig
-    from matcher.pki import init_pki
+    from matcher.pki import init_pki, names_of
 
     config = ServerConfig.load(config_path, check_files=False)
-    for folder in init_pki(config, out, days=days, hosts=hosts or ("localhost", "127.0.0.1")):
+    made, kept = init_pki(config, out, days=days, hosts=hosts or ("localhost", "127.0.0.1"))
+    for folder in made:
         click.echo(f"wrote {folder}")
+    for folder in kept:
+        click.echo(f"kept {folder} (names: {', '.join(names_of(folder))})")
+    if kept:
+        click.echo("to make one that was kept anew, move it away and run this again")

@@ -151,7 +151,7 @@ def test_other_keys_are_never_overwritten(tmp_path: Path) -> None:
         ("coordinator", tmp_path / "private.key", tmp_path / "other.key"),
         ("coordinator", tmp_path / "other.key", tmp_path / "public.key"),
     ):
-        assert "is not overwritten" in refused("keygen", *arguments)
+        assert "is not overwritten\nadvice: Use the file that is there" in refused("keygen", *arguments)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == content
 
 
@@ -171,7 +171,13 @@ def test_pki_init_makes_a_folder_for_every_party_and_adds_what_is_missing(tmp_pa
     }  # fmt: skip
     assert len(shown.splitlines()) == len(parties)
     assert {mode(tmp_path / "pki" / party / "key.pem") for party in parties - {"authority"}} == {0o600}
-    assert done(*arguments) == ""
+    (tmp_path / "pki" / "agency-police").rename(tmp_path / "elsewhere")
+    again = done(*arguments, "--host", "matcher.example").splitlines()
+    assert again[0] == f"wrote {tmp_path}/pki/agency-police"
+    assert f"kept {tmp_path}/pki/server (names: localhost, 127.0.0.1)" in again
+    assert f"kept {tmp_path}/pki/operator-ops (names: spiffe://matcher.test/operator/ops)" in again
+    assert len(again) == len(parties)
+    assert again[-1] == "to make one that was kept anew, move it away and run this again"
 
 
 # -- configuration ---------------------------------------------------------------------------------------------------
