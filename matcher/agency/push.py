@@ -165,15 +165,16 @@ def is_token_file(path: Path) -> bool:
 def write_token_file(source: ClearTextSource, out: Path, progress: Callable[[int], None]) -> int:
     """Write a file's tokens for an air-gapped hand-over; the number of records. `InputFileError` if `out` exists.
 
-    A header line, the batches with their lengths, and a checksum of it all. What cannot be finished is removed.
+    A header line, the batches with their lengths, and a checksum of it all, for the file's owner alone. What cannot be
+    finished is removed.
     """
     records = 0
     try:
-        file = out.open("xb")
+        out.touch(0o600, exist_ok=False)
     except FileExistsError:
         raise InputFileError(f"{out.name}: there is such a file already") from None
     try:
-        with file:
+        with out.open("wb") as file:
             header = {name.name: getattr(source.header, name.name) for name in fields(Header)}
             file.write(json.dumps({"format": FILE_FORMAT} | header).encode() + b"\n")
             for batch in source.batches(0):

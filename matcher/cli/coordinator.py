@@ -44,6 +44,7 @@ def watch(config_path: Path, follow: bool, out: Path | None) -> None:
             echo_each(_acknowledged(client, follow))
             return
         _drop_torn_line(out)
+        out.touch(0o600)  # for its owner alone, if it is made here
         with out.open("a") as file:
             for alerts in client.batches(follow=follow):
                 file.writelines(json.dumps(_json(alert)) + "\n" for alert in alerts)

@@ -74,6 +74,13 @@ def deployed(tmp_path: Path) -> Iterator[Deployed]:
         yield made
 
 
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    umask = os.umask(0)
+    yield
+    os.umask(umask)
+
+
 def send(deployed: Deployed, agency: str, persons: list[Person]) -> None:
     request = pb.SubmitRecordsRequest(request_id=f"s{time.time_ns()}", batch=batch(agency, persons))
     deployed.feed(agency).SubmitRecords(request)
@@ -224,10 +231,12 @@ def test_validate_takes_a_column_map(tmp_path: Path) -> None:
     assert run("validate", file, "--column", "record_ref").exit_code == 2
 
 
+@pytest.mark.usefixtures("no_umask")
 def test_tokenise_writes_a_file_that_push_takes(deployed: Deployed, tmp_path: Path) -> None:
     file = csv_of(tmp_path / "people.csv", people(range(9)))
     config = ("--config", tmp_path / "police.toml")
     assert "9 records tokenised into" in done("tokenise", file, *config, "--out", tmp_path / "people.tokens")
+    assert mode(tmp_path / "people.tokens") == 0o600
     assert "already" in refused("tokenise", file, *config, "--out", tmp_path / "people.tokens")
     assert "9 records committed" in done("feed", "push", tmp_path / "people.tokens", *config)
     assert deployed.frames() == 1
@@ -393,6 +402,7 @@ def test_only_a_coordinator_configured_for_them_sees_restricted_persons(deployed
     assert re.fullmatch(r"[0-9a-f]{32}: police REF-0; clinic REF-0", line)
 
 
+@pytest.mark.usefixtures("no_umask")
 def test_watch_appends_json_lines(deployed: Deployed, tmp_path: Path) -> None:
     out = tmp_path / "alerts.jsonl"
     watch = ("alerts", "watch", "--no-follow", "--config", tmp_path / "hub.toml", "--out", out)
@@ -400,6 +410,7 @@ def test_watch_appends_json_lines(deployed: Deployed, tmp_path: Path) -> None:
         for agency in ("police", "clinic"):
             send(deployed, agency, people([number]))
         assert done(*watch) == ""
+    assert mode(out) == 0o600
     alerts = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(alert["sequence"], alert["kind"]) for alert in alerts] == [(1, "KNOWN_TO_TWO"), (2, "KNOWN_TO_TWO")]
     assert [member["reference"] for member in alerts[1]["members"]] == ["REF-1", "REF-1"]
