@@ -23,6 +23,8 @@ from matcher.agency import dates
 from matcher.agency.identity import SOURCE_COLUMNS, NormalisedBatch, Problem, RawBatch
 from matcher.agency.normalise import normalise
 from matcher.agency.sources import SourceColumns, columns_of, read
+from matcher.agency.tokeniser import canonical_columns
+from matcher.blocking.passes import Parts
 from matcher.scheme import LinkageScheme
 
 MAX_PROBLEMS = 20
@@ -69,6 +71,8 @@ class Report:
     """Rows that would be sent."""
     records: int = 0
     """Records the usable rows make: rows next to each other with one reference are variants of one."""
+    unblocked: int = 0
+    """Usable rows that fall into no block, and so are compared with nothing."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Reason -> rows that cannot be sent at all."""
     problem_count: int = 0
@@ -97,6 +101,7 @@ def validate(path: Path, scheme: LinkageScheme, column_map: Mapping[str, str] | 
     for raw in read(path, scheme, column_map):
         batch = normalise(raw, scheme)
         _count(report, raw, batch)
+        report.unblocked += _unblocked(batch, scheme)
         for ref in batch.record_ref:
             # the source never gives one reference twice but in adjacent rows
             report.records += ref != last_ref
@@ -132,6 +137,14 @@ def _count(report: Report, raw: RawBatch, batch: NormalisedBatch) -> None:
             column.present += sum(map(bool, raw.columns[name]))
         else:
             column.present += sum(map(bool, getattr(batch, name)))
+
+
+def _unblocked(batch: NormalisedBatch, scheme: LinkageScheme) -> int:
+    parts = Parts(canonical_columns(batch, scheme))
+    blocked = np.zeros(len(batch), bool)
+    for each in scheme.passes:
+        blocked |= np.all([parts[part].codes >= 0 for part in each.parts], axis=0)
+    return int((~blocked).sum())
 
 
 # -- near duplicates --------------------------------------------------------------------------------------------
@@ -242,9 +255,13 @@ def _scores(people: pd.DataFrame, left: _Ints, right: _Ints) -> _Floats:
 
 def render(report: Report) -> RenderableType:
     """The report for a terminal: counts, columns, first problems, near duplicates."""
-    rows = f"{report.rows} rows, {report.usable} usable, {report.records} records"
+    rows = f"rows: {report.rows}, usable: {report.usable}, records: {report.records}"
     parts: list[RenderableType] = [Text(rows, style="bold"), _columns_table(report)]
     parts += [Text(f"{count} rows left out: {reason}", style="red") for reason, count in report.left_out.most_common()]
+    if report.unblocked:
+        parts.append(Text(f"usable, but in no block and compared with nothing: {report.unblocked}", style="red"))
+    if report.source.ignored:
+        parts.append(Text(f"headers not read: {', '.join(report.source.ignored)}", style="yellow"))
     parts += [Text(warning, style="yellow") for warning in report.source.warnings()]
     if report.problems:
         table = Table(

@@ -32,7 +32,8 @@ _CONFIRMED_AT_A_TIME = 1000
 @scheme_option
 @click.option("--column", "columns", multiple=True, metavar="NAME=HEADER", help="Which header holds a column.")
 def validate(path: Path, scheme_name: str, columns: tuple[str, ...]) -> None:
-    """Report completeness, rejected values, default dates and near-duplicate records of a CSV or Parquet FILE.
+    """Report on a CSV or Parquet FILE: completeness, rejected values, default dates, near-duplicate records, headers
+    that are not read, rows that fall into no block.
 
     Nothing is sent, and no value is shown: only row numbers and reasons.
     """

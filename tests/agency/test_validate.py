@@ -9,6 +9,8 @@ from rich.console import Console
 
 from matcher.agency import dates, normalise, sources, validate
 from matcher.agency.identity import Problem
+from matcher.agency.keys import AliasKey, LinkageKeys
+from matcher.agency.tokeniser import Tokeniser
 from matcher.agency.validate import Report, render
 from matcher.errors import InputFileError
 from matcher.scheme import UK_PERSON_V1
@@ -65,6 +67,28 @@ def test_counts(tmp_path: Path) -> None:
     assert report.problem_count == 9
     assert report.problems[0] == Problem(2, "surname", normalise.PLACEHOLDER)
     assert report.source.ignored == ("ward",)
+
+
+def test_rows_in_no_block_and_headers_not_read_are_told_of(tmp_path: Path) -> None:
+    report = report_of(tmp_path, "1,Ann Lee,", "2,Bob Ray,", header="id,name,[red]age")
+    assert (report.usable, report.unblocked) == (2, 2)
+    text = shown(report)
+    assert "in no block and compared with nothing: 2\n" in text
+    assert "headers not read: name, [red]age" in text
+    assert "Ann" not in text
+    lines = [
+        person("1", "Ann", "Lee", "07/03/1985"),
+        person("2", "", "Lee", ""),
+        "3,,,,,,9434765919,,",
+        "4,Ann,Lee,,,,,,",
+    ]
+    report = report_of(tmp_path, *lines)
+    keys = LinkageKeys(bytes(32), UK_PERSON_V1, 1)
+    tokeniser = Tokeniser(UK_PERSON_V1, keys, AliasKey(bytes(32), "police"), "police", bytes(range(1, 33)))
+    [raw] = sources.read(tmp_path / "people.csv", UK_PERSON_V1)
+    masks = tokeniser.tokenise(normalise.normalise(raw, UK_PERSON_V1)).pass_masks
+    assert report.unblocked == (masks == 0).sum() > 0
+    assert "headers not read: seen\n" in shown(report)
 
 
 def test_only_the_first_problems_are_listed(tmp_path: Path) -> None:
