@@ -227,6 +227,6 @@ def _who(members: "Iterable[OpenedMember]") -> str:
 
 def _opened(member: "OpenedMember") -> str:
     if member.reference is None:
-        return "(sealed to another key)"
+        return "(cannot be opened: other coordinator key, or other agency name)"
     note = f' "{member.reference.note}"' if member.reference.note else ""
     return _printable(member.reference.reference + note)
