@@ -91,7 +91,7 @@ def test_a_refusal_comes_with_the_advice_of_its_reason(fail) -> None:
         assert reasoned(fail, reason).advice() == later  # a caller cannot restore a backup
 
 
-@pytest.mark.parametrize("reason", set(ErrorReason.keys()) - {"ERROR_REASON_UNSPECIFIED"})
+@pytest.mark.parametrize("reason", sorted({*ErrorReason.keys()} - {"ERROR_REASON_UNSPECIFIED"}))
 def test_every_reason_has_advice_that_names_something_to_do(reason: str) -> None:
     assert len(RemoteError(reason, "", {}).advice()) > 30
 
