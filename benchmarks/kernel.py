@@ -2,10 +2,11 @@
 
 All three get the same strings of 512 bits, what one block holds of a record under `uk-person-v1`, and compare each of
 some with each of others, in turns, so that a busy machine slows all. Seconds are of the processor. Ours does all that
-matching does with a candidate pair: it follows the block's list, looks for other blocks the two share, adds up a
-distance for each field, and weighs them against every rival. anonlink adds up one coefficient of the whole string and
-faiss one distance. In cache means that what is compared fits a core's own; from memory, that it is many times larger,
-and that ours follows the list in random order, as rows of one block lie anywhere.
+matching does with a candidate pair: it follows the block's list, looks for other blocks the two share, and weighs the
+distance of one field after the other, until the pair is surely a stranger's (here mostly after the identifier's 64
+bits, which every string has) or is weighed against every rival. anonlink adds up one coefficient of the whole string
+and faiss one distance. In cache means that what is compared fits a core's own; from memory, that it is many times
+larger, and that ours follows the list in random order, as rows of one block lie anywhere.
 """
 
 import tempfile

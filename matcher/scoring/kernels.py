@@ -2,19 +2,26 @@
 
 A pair of rows is compared once, in the first pass whose block they share. The distance of a field is the mean over all
 the blocks they share, rounded half up: every block picked other bits of the same signatures, so the mean knows more.
+
+Most pairs are strangers, and nearly all strangers share one block only: `score_rows` leaves those after a few fields
+(`bound`), and goes the long way with the others.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
-_TOGETHER = 32
-"""Rows that are fetched from memory together."""
-_NEVER = -1
+_AHEAD = 32
+"""So many rows are being fetched while one is compared: they lie all over memory, and wait together, where each would
+wait alone."""
 _NONE = np.int32(-1)
+_NOWHERE = np.int32(-2)
+"""Stands for no block where it shall equal no other row's, nor its lack of one."""
 _AGENCY = np.int32(255)
 """Of a row's origin, the bits of its agency: what lies above is its epoch."""
 VETOED = np.float32(-1000.0)
@@ -30,7 +37,23 @@ def _count_ones(_context: Any, word: Any) -> Any:
     return word(word), instruction
 
 
+def _begin_fetching(_: Any, array: Any, index: Any) -> Any:
+    """Have an entry of an array (n,) fetched from memory, and do not wait for it."""
+
+    def instruction(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        entries = make_array(signature.args[0])(context, builder, arguments[0])  # type: ignore[no-untyped-call]
+        entry = builder.bitcast(builder.gep(entries.data, [arguments[1]]), byte)
+        builder.call(prefetch, [entry, number(0), number(3), number(1)])  # data that will be read, to all caches
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), instruction
+
+
 _ones: Any = intrinsic(_count_ones)
+_fetch: Any = intrinsic(_begin_fetching)
 
 
 @njit(cache=True, nogil=True)
@@ -186,6 +209,9 @@ def score_rows(
     vetoes: NDArray[np.bool_],
     least: NDArray[np.float32],
     priors: NDArray[np.float32],
+    steps: NDArray[np.void],
+    step_table: NDArray[np.float32],
+    limit: float,
     floor: float,
     out_rows: NDArray[np.int32],
     out_weights: NDArray[np.float32],
@@ -196,68 +222,140 @@ def score_rows(
 
     Pairs of weight `floor` or more go to `out_rows` (n, 2) and `out_weights` (n,), and their distances to
     `out_distances` (n, F) if that is not empty. Returns pairs written, pairs compared, and the row to go on from: less
-    than `last` if the output had no room for a row's pairs.
+    than `last` if the output had no room for a row's pairs. `steps`, `step_table`, `limit`: see `bound.Bound`.
     """
-    written, compared = 0, 0
+    written, compared, passes = 0, 0, blocks.shape[1]
     distance = np.empty(len(word_ends), np.int64)
     sums = np.empty(len(comparison_of), np.float32)
-    others = np.empty(_TOGETHER, np.int32)
+    others = np.empty(_AHEAD, np.int32)
+    own = np.empty(passes, np.int32)
+    encoded, agreeing = _masks(pass_of, passes)
     for row in range(first, last):
         before, before_compared = written, compared
-        for p in range(blocks.shape[1]):
-            at = following[row, p] if blocks[row, p] >= 0 else _NONE
-            while at >= 0:
-                count = 0
-                while at >= 0 and count < _TOGETHER:
-                    others[count] = at
+        _copy(blocks[row], own)
+        for p in range(passes):
+            at = following[row, p] if own[p] >= 0 else _NONE
+            after = following[row + 1, p] if row + 1 < last else _NONE
+            if after >= 0:  # most lists are short: of the next row's, fetch what is known
+                _fetch(following[after], p)
+                _fetch_row(after, p, encodings, blocks, field_masks, origins)
+            fetched, taken = 0, 0
+            while True:
+                while at >= 0 and fetched - taken < _AHEAD:
+                    _fetch_row(at, p, encodings, blocks, field_masks, origins)
+                    others[fetched % _AHEAD] = at
+                    fetched += 1
                     at = following[at, p]
-                    count += 1
-                if _touch(others[:count], p, blocks, encodings, field_masks, origins) == _NEVER:
-                    return before, before_compared, row
-                for other in others[:count]:
-                    apart = origins[other] ^ origins[row]
-                    if apart == 0 or apart > _AGENCY or _met(row, other, p, blocks):
-                        continue
-                    compared += 1
-                    distances(row, other, blocks, encodings, field_masks, word_ends, pass_of, distance)
-                    weight, _ = weigh(
-                        distance, tables, alternative_of, comparison_of, vetoes, least, priors, floor, sums
-                    )
-                    if weight >= floor:
-                        if written == len(out_weights):
-                            return before, before_compared, row
-                        out_rows[written, 0] = other
-                        out_rows[written, 1] = row
-                        out_weights[written] = weight
-                        if len(out_distances):
-                            out_distances[written] = distance
-                        written += 1
+                if taken == fetched:
+                    break
+                other = others[taken % _AHEAD]
+                taken += 1
+                apart = origins[other] ^ origins[row]
+                if apart == 0 or apart > _AGENCY:
+                    continue
+                shared = _shared(own, blocks[other])
+                if shared > 1 and _shared(own[:p], blocks[other]) > 0:
+                    continue  # they met in a pass before
+                compared += 1
+                present = field_masks[row] & field_masks[other] & encoded | agreeing[p]
+                if (
+                    shared == 1
+                    and limit > -np.inf
+                    and _is_below(limit, encodings[row, p], encodings[other, p], present, steps, step_table)
+                ):
+                    continue
+                distances(row, other, blocks, encodings, field_masks, word_ends, pass_of, distance)
+                weight, _ = weigh(distance, tables, alternative_of, comparison_of, vetoes, least, priors, floor, sums)
+                if weight >= floor:
+                    if written == len(out_weights):
+                        return before, before_compared, row
+                    out_rows[written, 0] = other
+                    out_rows[written, 1] = row
+                    out_weights[written] = weight
+                    if len(out_distances):
+                        out_distances[written] = distance
+                    written += 1
     return written, compared, last
 
 
-@njit(cache=True, nogil=True)
-def _met(row: int, other: int, p: int, blocks: NDArray[np.int32]) -> bool:
-    """Whether two rows share a block of a pass before `p`."""
-    q = 0
-    while q < p and (blocks[row, q] < 0 or blocks[row, q] != blocks[other, q]):
-        q += 1
-    return q < p
-
-
-@njit(cache=True, nogil=True)
-def _touch(
-    rows: NDArray[np.int32],
+@njit(cache=True, nogil=True, forceinline=True)
+def _fetch_row(
+    row: int | np.int32,
     p: int,
-    blocks: NDArray[np.int32],
     encodings: NDArray[np.uint32],
+    blocks: NDArray[np.int32],
     field_masks: NDArray[np.uint16],
     origins: NDArray[np.int32],
-) -> int:
-    """Fetch from memory what comparisons of rows are about to read. Rows lie all over it, and fetched together they
-    wait together, where compared one by one each would wait alone. Never `_NEVER`, but that the compiler must not
-    know."""
-    read = 0
-    for row in rows:
-        read += (blocks[row, 0] & 1) + (field_masks[row] & 1) + (origins[row] & 1)
-        read += (encodings[row, p, 0] & 1) + (encodings[row, p, encodings.shape[2] - 1] & 1)
-    return read
+) -> None:
+    """Have all that `score_rows` reads of a row fetched from memory."""
+    _fetch(origins, row)
+    _fetch(blocks[row], 0)
+    _fetch(blocks[row], blocks.shape[1] - 1)
+    _fetch(field_masks, row)
+    _fetch(encodings[row, p], 0)
+
+
+@njit(cache=True, nogil=True)
+def _masks(pass_of: NDArray[np.int64], passes: int) -> tuple[int, NDArray[np.int64]]:
+    """Mask of the encoded fields, and for each pass (P,) that of the fields in which rows of one block agree."""
+    encoded, agreeing = 0, np.zeros(passes, np.int64)
+    for f in range(len(pass_of)):
+        if pass_of[f] < 0:
+            encoded |= 1 << f
+        else:
+            agreeing[pass_of[f]] |= 1 << f
+    return encoded, agreeing
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _copy(blocks: NDArray[np.int32], own: NDArray[np.int32]) -> None:
+    """Blocks of a row (P,) into `own` (P,), for `_shared`."""
+    for p in range(len(own)):
+        own[p] = blocks[p] if blocks[p] >= 0 else _NOWHERE
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _shared(own: NDArray[np.int32], blocks: NDArray[np.int32]) -> int:
+    """How many of a row's blocks another has too, counted without a branch."""
+    shared = 0
+    for p in range(len(own)):
+        shared += own[p] == blocks[p]
+    return shared
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _is_below(
+    limit: float,
+    left: NDArray[np.uint32],
+    right: NDArray[np.uint32],
+    present: int,
+    steps: NDArray[np.void],
+    table: NDArray[np.float32],
+) -> bool:
+    """Whether two rows that share one block, whose encodings (W / 4,) are given, are vetoed or surely add less than
+    `limit` bits. `present`: mask of the fields that both have; `steps`, `table`: see `bound.Bound`."""
+    total, best, added = np.float32(0.0), np.float32(-np.inf), np.float32(0.0)
+    for i in range(len(steps)):
+        step = steps[i]
+        if present & step.field:
+            differing = np.int64(_ones((_joined(left, step) ^ _joined(right, step)) & step.bits))
+            if step.vetoes and differing > 0:
+                return True
+            added += table[i, differing]
+        if step.alternative:
+            if present & step.alternative:
+                best = max(best, added)
+            added = np.float32(0.0)
+        if step.ends:
+            if best > -np.inf:
+                total += max(best, step.least)
+            if total + step.others < limit:
+                return True
+            best = np.float32(-np.inf)
+    return False
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _joined(words: NDArray[np.uint32], step: Any) -> np.uint64:
+    """Two words of an encoding as one of 64 bits."""
+    return np.uint64(words[step.first]) | np.uint64(words[step.second]) << np.uint64(32)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.model import Links, Rows
+from matcher.scoring.bound import Bound
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.kernels import VETOED, best_weights, distances, score_rows, sum_up, weigh
 from matcher.scoring.model import MatchModel, Rival, prior_weight, tables_against
@@ -62,6 +63,7 @@ class Scorer:
             self._alternative_of[list(fields)] = a
         self._comparison_of = np.array([c for c, _ in alternatives])
         self._vetoes = np.array([field.vetoes for field in scheme.fields])
+        self._bound = Bound(scheme, self._tables[0], self._least, self._priors[0])
         self._room = _FIRST_ROOM
         self._counting = Lock()
 
@@ -112,6 +114,9 @@ class Scorer:
                 self._vetoes,
                 self._least,
                 self._priors,
+                self._bound.steps,
+                self._bound.table,
+                self._bound.limit(float(np.float32(floor))),
                 float(np.float32(floor)),
                 pairs,
                 weights,
