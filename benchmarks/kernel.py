@@ -3,8 +3,9 @@
 All three get the same strings of 512 bits, what one block holds of a record under `uk-person-v1`, and compare each of
 some with each of others, in turns, so that a busy machine slows all. Seconds are of the processor. Ours does all that
 matching does with a candidate pair: it follows the block's list, looks for other blocks the two share, and weighs the
-distance of one field after the other, until the pair is surely a stranger's (here mostly after the identifier's 64
-bits, which every string has) or is weighed against every rival. anonlink adds up one coefficient of the whole string
+distance of one field after the other, until the pair is surely a stranger's or is weighed against every rival. Where
+rows have an identifier that is mostly after its 64 bits; most pairs of records do not both have one, so it is measured
+without one too. anonlink adds up one coefficient of the whole string
 and faiss one distance. In cache means that what is compared fits a core's own; from memory, that it is many times
 larger, and that ours follows the list in random order, as rows of one block lie anywhere.
 """
@@ -33,14 +34,21 @@ _TWINS = 10
 """One string in so many that are asked for is one that is held, with one bit in 32 changed, of the identifier none; the
 others are strangers."""
 _ENCODED = (1 << len(UK_PERSON_V1.encoded)) - 1
+_WITHOUT_IDENTIFIER = _ENCODED >> 1
+"""It is the last field."""
 
 
 def run(cached: int, held: int, pairs: int, repeats: int, seed: int, json_path: Path | None) -> None:
     """Measure, print, and write the figures. `cached`, `held`: strings compared with, in cache and from memory;
     `pairs`: compared in a repeat, about."""
+    settings_of = {
+        "in_cache": (cached, _ENCODED),
+        "in_cache_without_identifier": (cached, _WITHOUT_IDENTIFIER),
+        "from_memory": (held, _ENCODED),
+    }
     figures = {
-        name: _measured(count, max(pairs // count, 1), repeats, seed)
-        for name, count in (("in_cache", cached), ("from_memory", held))
+        name: _measured(count, max(pairs // count, 1), mask, repeats, seed)
+        for name, (count, mask) in settings_of.items()
     }
     settings = {"scheme": UK_PERSON_V1.name, "bits": 8 * _BYTES, "repeats": repeats, "seed": seed}
     report(settings | figures | machine(), json_path)
@@ -57,9 +65,9 @@ def strings(held: int, asked: int, seed: int) -> tuple[NDArray[np.uint8], NDArra
     return there, wanted
 
 
-def rows_of(held: NDArray[np.uint8], asked: NDArray[np.uint8], seed: int) -> Rows:
+def rows_of(held: NDArray[np.uint8], asked: NDArray[np.uint8], seed: int, mask: int = _ENCODED) -> Rows:
     """Rows that all stand in one block, of the first pass, and each alone in its other blocks: those held of one
-    agency, and behind them those asked for, of another."""
+    agency, and behind them those asked for, of another. `mask`: the fields that all have."""
     passes, first, count = len(UK_PERSON_V1.passes), len(held), len(held) + len(asked)
     blocks = np.arange(count * passes, dtype=np.int32).reshape(count, passes)
     blocks[:, 0] = 0
@@ -71,12 +79,12 @@ def rows_of(held: NDArray[np.uint8], asked: NDArray[np.uint8], seed: int) -> Row
     encodings[:first, 0], encodings[first:, 0] = held.view("<u4"), asked.view("<u4")
     origins = np.zeros(count, np.int32)
     origins[first:] = 1
-    return Rows(blocks, following, encodings, np.full(count, _ENCODED, np.uint16), np.arange(count), origins)
+    return Rows(blocks, following, encodings, np.full(count, mask, np.uint16), np.arange(count), origins)
 
 
-def _measured(held: int, asked: int, repeats: int, seed: int) -> dict[str, Any]:
+def _measured(held: int, asked: int, mask: int, repeats: int, seed: int) -> dict[str, Any]:
     there, wanted = strings(held, asked, seed)
-    rows = rows_of(there, wanted, seed)
+    rows = rows_of(there, wanted, seed, mask)
     scorer = Scorer(MatchModel.shipped(UK_PERSON_V1), _POPULATION, Thresholds())
     _seconds(scorer, rows, range(held, held + 1))  # compiled before the clock starts
     seconds: dict[str, list[float]] = {name: [] for name in ("ours", *PEERS)}

@@ -28,7 +28,7 @@ _STEP = np.dtype(
 )
 _ROUNDING = 2.0**-16
 """Of the sum of all magnitudes, what is given away: a weight and a bound are sums of at most 35 terms each, of 24 bits,
-so they are wrong by less than a quarter of it."""
+so together they are wrong by less than a third of it."""
 
 
 class Bound:

@@ -40,7 +40,7 @@ def test_the_command(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert {"commit", "cores", "versions", "seed", "bits"} <= set(figures)
-    for name, held in (("in_cache", 50), ("from_memory", 200)):
+    for name, held in (("in_cache", 50), ("in_cache_without_identifier", 50), ("from_memory", 200)):
         measured = figures[name]
         assert (measured["held"], measured["asked"]) == (held, 2_000_000 // held)
         assert measured["anonlink_million_pairs_per_second"] == 2.0
