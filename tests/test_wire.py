@@ -18,6 +18,8 @@ from matcher.errors import (
     WrongStrideError,
 )
 from matcher.model import (
+    HEALTH,
+    POLICE,
     Alert,
     AlertKind,
     AlertMember,
@@ -229,6 +231,8 @@ def test_an_alert_survives_its_way(kind: AlertKind, confidence: ConfidenceBand) 
             confidence=confidence,
             members=alert().members if members else (),
             agencies=tuple(each.agency for each in members),
+            health_present=HEALTH in {each.sector for each in members},
+            police_present=POLICE in {each.sector for each in members},
             surviving_person_id=survivor,
         )
         data = alert_message(made, members).SerializeToString()

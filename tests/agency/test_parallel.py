@@ -212,7 +212,13 @@ def test_interrupted_or_killed_a_command_leaves_no_process(
 ) -> None:
     csv = csv_of(tmp_path / "many.csv", many(150_000))  # so that the first part is written long before the last
     command = of_command(tmp_path, csv, "--jobs", "2")
-    running = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, cwd=ROOT)
+    running = subprocess.Popen(
+        command,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - tests in the background ignore it
+    )
     assert soon((tmp_path / "out.tokens").exists)
     assert soon(lambda: (tmp_path / "out.tokens").stat().st_size > 1000)
     # the keyboard interrupts the whole group; a kill hits one process
