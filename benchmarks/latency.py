@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,13 +33,21 @@ from matcher.rpc import open_channel
 from matcher.v1.records_pb2 import RecordBatch
 from matcher.wire import batch_message
 
-_PER_SECOND = 20
+_PER_SECOND = 40
 _SUBMITTERS = 16
 _PATIENCE = 3.0
 """Seconds without a new alert after which no more are waited for."""
 _SYNCS = 500
 Record = tuple[str, str]
 """Agency and record reference."""
+
+
+class _Call(NamedTuple):
+    """When a call was due, when its reply came, and when the coordinator had its alert, None if it never did."""
+
+    due: float
+    reply: float
+    alert: float | None
 
 
 def run(records: int, calls: int, seed: int, json_path: Path | None) -> None:
@@ -53,7 +61,7 @@ def run(records: int, calls: int, seed: int, json_path: Path | None) -> None:
 
 
 def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any]:
-    everyone = generate(records + records // 4, seed).records
+    everyone = generate(2 * records, seed).records
     kept = _kept_back(everyone, 2 * calls, seed)
     rest = everyone.drop(kept.index)
     held, poured = rest.iloc[:records], rest.iloc[records:]
@@ -70,10 +78,10 @@ def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any
         watcher = threading.Thread(target=_watch, args=(deployment, seen), daemon=True)
         watcher.start()
         idle = _submit(deployment, submissions[:calls], seen)
-        pouring = threading.Thread(target=_pour, args=(deployment, more), daemon=True)
+        ended: list[float] = []
+        pouring = threading.Thread(target=_pour, args=(deployment, more, ended), daemon=True)
         pouring.start()
-        loaded = _submit(deployment, submissions[calls:], seen)
-        still = pouring.is_alive()
+        loaded = [call for call in _submit(deployment, submissions[calls:], seen) if not ended or call.due < ended[0]]
         pouring.join()
         syncs = _syncs(folder)
     return {
@@ -81,9 +89,8 @@ def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any
         "seed": seed,
         "calls": calls,
         "calls_per_second": _PER_SECOND,
-        "idle": idle,
-        "loaded": loaded,
-        "feeds_lasted_as_long_as_the_calls": still,
+        "idle": _summary(idle),
+        "loaded": _summary(loaded),
         "disk_sync_milliseconds": syncs,
         **machine(),
     }
@@ -128,8 +135,9 @@ def _feed_all(deployment: Deployment, batches: dict[str, list[RecordBatch]], nam
         thread.join()
 
 
-def _pour(deployment: Deployment, batches: dict[str, list[RecordBatch]]) -> None:
+def _pour(deployment: Deployment, batches: dict[str, list[RecordBatch]], ended: list[float]) -> None:
     _feed_all(deployment, batches, "poured")
+    ended.append(time.monotonic())
 
 
 def _watch(deployment: Deployment, seen: dict[Record, float]) -> None:
@@ -147,23 +155,21 @@ def _watch(deployment: Deployment, seen: dict[Record, float]) -> None:
 
 def _submit(
     deployment: Deployment, submissions: list[tuple[Record, RecordBatch]], seen: dict[Record, float]
-) -> dict[str, Any]:
-    """Submit at fixed times; percentiles from when a call was due, to its answer and to its alert."""
+) -> list[_Call]:
+    """Submit at fixed times, and wait for the answers and the alerts."""
     senders: dict[str, FeedClient] = {}
     for agency, _ in {record for record, _ in submissions}:
         if agency not in senders:
             sender = Sender(deployment, agency)
             senders[agency] = FeedClient(sender.channel)
-    began = time.monotonic() + 0.5
-    due_at: dict[Record, float] = {}
-    waits: list[float] = []
+    began = time.monotonic()
+    answered: list[tuple[Record, float, float]] = []
 
     def submit(number: int, record: Record, batch: RecordBatch) -> None:
         due = began + number / _PER_SECOND
         time.sleep(max(due - time.monotonic(), 0.0))
         senders[record[0]].submit(f"{record[1]}-{number}", batch)
-        waits.append(time.monotonic() - due)
-        due_at[record] = due
+        answered.append((record, due, time.monotonic()))
 
     with ThreadPoolExecutor(_SUBMITTERS) as callers:
         list(callers.map(lambda each: submit(each[0], *each[1]), enumerate(submissions)))
@@ -174,11 +180,17 @@ def _submit(
         time.sleep(_PATIENCE)
     for client in senders.values():
         client.__exit__(None, None, None)
-    alerted = [seen[record] - due for record, due in due_at.items() if record in seen]
+    return [_Call(due, reply, seen.get(record)) for record, due, reply in answered]
+
+
+def _summary(calls: list[_Call]) -> dict[str, Any]:
+    """How many they were, and percentiles of the times from when a call was due, to its answer and to its alert."""
+    alerted = [call.alert - call.due for call in calls if call.alert is not None]
     return {
-        "acknowledged_milliseconds": _percentiles(waits),
+        "calls": len(calls),
+        "acknowledged_milliseconds": _percentiles([call.reply - call.due for call in calls]),
         "alerted_milliseconds": _percentiles(alerted),
-        "alerted_share": round(len(alerted) / len(due_at), 4),
+        "alerted_share": round(len(alerted) / max(len(calls), 1), 4),
     }
 
 
