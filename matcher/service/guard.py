@@ -22,7 +22,7 @@ from matcher.service.metrics import CANCELLED, SERVED, Metrics
 from matcher.service.status import status_of
 
 log = logging.getLogger(__name__)
-BEAT_SECONDS = 0.05
+BEAT_SECONDS = 0.025
 """An agency's reply leaves so long after its request came, or twice so long, and so on: longer than a call of one
 record works and its matching goes on, erasing what it replaces included (`docs/benchmarks.md`), so that it is all
 waited out."""
