@@ -196,6 +196,7 @@ def test_what_an_abort_prints_holds_no_secret(tmp_path: Path) -> None:
         made = sender.tokens(records)
         assert list(FeedClient(sender.channel).append("f", [batch_message(made, SCHEME)])) == [len(records)]
         sender.channel.close()
+        deployment.wait_until_matched()  # the stack of what loads compiled loops is too deep to be shown
         deployment.abort()
         printed = (tmp_path / "matcher.log").read_bytes()
     assert b"Fatal Python error: Aborted" in printed
