@@ -72,10 +72,8 @@ class Explainer:
                 for member in alert.members:
                     person = pipeline.persons.person_of(member.record)
                     if person is not None and pipeline.person_id(person) == alert.person_id:
-                        links, active = (
-                            pipeline.persons.links_of(person),
-                            pipeline.alerting.active(person, pipeline.today),
-                        )
+                        links = pipeline.persons.links_of(person)
+                        active = pipeline.alerting.active(person, pipeline.today)
                         return alert.person_id, [self._link(*link) for link in links if active.issuperset(link[:2])]
         raise NotFoundError("the alert's person is not known to two or more agencies any more")
 

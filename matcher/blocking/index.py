@@ -18,6 +18,7 @@ from matcher.model import Rows
 from matcher.scheme import TOKEN_BYTES, LinkageScheme
 
 _WORN_ROWS = 100_000
+"""Fewer removed rows than these are not worth making memory anew."""
 AGENCY_BITS = 8
 """Of a row's origin, those that are of its agency; the others are of its epoch."""
 

@@ -24,8 +24,8 @@ from matcher.service.status import status_of
 log = logging.getLogger(__name__)
 BEAT_SECONDS = 0.025
 """An agency's reply leaves so long after its request came, or twice so long, and so on: longer than a call of one
-record works and its matching goes on, erasing what it replaces included (`docs/benchmarks.md`), so that it is all
-waited out."""
+record works and its matching goes on, erasing what it replaces included. What that does not hide is in
+`docs/benchmarks.md`."""
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the type stubs only
 
