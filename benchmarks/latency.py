@@ -1,10 +1,11 @@
 """How long until a record is acknowledged, and until the coordinator has its alert: idle, and while feeds pour in?
 
-One matcher process that holds `records`, one client process. Of people known to exactly two agencies one record each is
-kept back; they are submitted one by one, open loop: at fixed times, whether or not the last one was answered, so that a
-stall is counted against every call it held up. An alert is timed from there as well, to when the coordinator's client
-yields it: the commit, which no agency sees, lies in between. Beside it stands what the disk itself takes to sync four
-kilobytes, since no acknowledgement comes before one.
+One matcher process that holds `records`; the feeds, the calls and the coordinator each in a process of their own, on
+the same cores. Of people known to exactly two agencies one record each is kept back; they are submitted one by one,
+open loop: at fixed times, whether or not the last one was answered, so that a stall is counted against every call it
+held up. An alert is timed from there as well, to when the coordinator's client yields it: the commit, which no agency
+sees, lies in between. Beside it stands what the disk itself takes to sync four kilobytes, since no acknowledgement
+comes before one.
 """
 
 import os
@@ -13,7 +14,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +26,7 @@ from benchmarks.deployment import Deployment
 from benchmarks.machine import machine, report
 from benchmarks.population import Population, generate
 from benchmarks.sending import Sender, part
-from benchmarks.throughput import feed, tokenised
+from benchmarks.throughput import feed, read_batches, write_batches
 from matcher.agency.client import FeedClient
 from matcher.config import CoordinatorConfig
 from matcher.coordinator.client import AlertClient
@@ -38,16 +40,23 @@ _SUBMITTERS = 16
 _PATIENCE = 3.0
 """Seconds without a new alert after which no more are waited for."""
 _SYNCS = 500
+_LOOK_SECONDS = 0.05
 Record = tuple[str, str]
 """Agency and record reference."""
 
 
 class _Call(NamedTuple):
-    """When a call was due, when its reply came, and when the coordinator had its alert, None if it never did."""
+    """What was submitted, when that was due, when its reply came, and when the coordinator had its alert, None if it
+    never did; by this machine's clock."""
 
+    record: Record
     due: float
     reply: float
-    alert: float | None
+    alert: float | None = None
+
+    def alerted(self, seen: dict[Record, float]) -> "_Call":
+        """With the alert."""
+        return self._replace(alert=seen.get(self.record))
 
 
 def run(records: int, calls: int, seed: int, json_path: Path | None) -> None:
@@ -62,45 +71,56 @@ def run(records: int, calls: int, seed: int, json_path: Path | None) -> None:
 
 def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any]:
     everyone = generate(2 * records, seed).records
-    kept = _kept_back(everyone, 2 * calls, seed)
-    rest = everyone.drop(kept.index)
-    held, poured = rest.iloc[:records], rest.iloc[records:]
-    with Deployment(folder, population=records) as deployment:
+    kept = _kept_back(everyone, records, 2 * calls, seed)
+    parts = {"held": everyone.iloc[:records].drop(kept.index), "poured": everyone.iloc[records:]}
+    with (
+        Deployment(folder, population=records) as deployment,
+        ProcessPoolExecutor(1, get_context("spawn")) as feeds,
+    ):
         deployment.set_up()
         deployment.start()
-        _feed_all(deployment, _batches(deployment, held), "held")
+        configs = {agency.name: deployment.agency_config(agency.name) for agency in deployment.agencies}
+        for name, part_of_all in parts.items():
+            (folder / name).mkdir()
+            feeds.submit(write_batches, Population(part_of_all), configs, folder / name).result()
+        feeds.submit(_pour, folder / "held", configs).result()
         deployment.wait_until_matched()
         submissions = _submissions(deployment, kept)
-        more = _batches(deployment, poured)
         watch = ("alerts", "watch", "--config", deployment.coordinator_config, "--no-follow")
         deployment.command(*watch, "--out", folder / "read.jsonl")  # so that only new alerts are left to read
-        seen: dict[Record, float] = {}
-        watcher = threading.Thread(target=_watch, args=(deployment, seen), daemon=True)
-        watcher.start()
-        idle = _submit(deployment, submissions[:calls], seen)
-        ended: list[float] = []
-        pouring = threading.Thread(target=_pour, args=(deployment, more, ended), daemon=True)
-        pouring.start()
-        loaded = [call for call in _submit(deployment, submissions[calls:], seen) if not ended or call.due < ended[0]]
-        pouring.join()
+        coordinator = get_context("spawn").Process(
+            target=_watch, args=(deployment.coordinator_config, folder / "seen"), daemon=True
+        )
+        coordinator.start()
+        _wait_for(folder / "seen")
+        answers = [_submit(deployment, submissions[:calls], folder / "seen")]
+        pouring = feeds.submit(_pour, folder / "poured", configs)
+        answers.append(_submit(deployment, submissions[calls:], folder / "seen"))
+        ended = pouring.result()
+        coordinator.terminate()
+        coordinator.join()
+        seen = _seen(folder / "seen")
+        idle, loaded = ([call.alerted(seen) for call in some] for some in answers)
         syncs = _syncs(folder)
     return {
-        "records_held": len(held),
+        "records_held": len(parts["held"]),
         "seed": seed,
         "calls": calls,
         "calls_per_second": _PER_SECOND,
         "idle": _summary(idle),
-        "loaded": _summary(loaded),
+        "loaded": _summary([call for call in loaded if call.due < ended]),
         "disk_sync_milliseconds": syncs,
         **machine(),
     }
 
 
-def _kept_back(everyone: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
-    """One record each of `count` people known to two agencies, and to no more."""
+def _kept_back(everyone: pd.DataFrame, records: int, count: int, seed: int) -> pd.DataFrame:
+    """One record each of `count` people known to two agencies and to no more, whose other record is among the first
+    `records`: nothing but this one is missing for an alert."""
     by_person = everyone.groupby("person")["agency"].agg(["size", "nunique"])
-    people = by_person.index[(by_person["size"] == 2) & (by_person["nunique"] == 2)].to_numpy()
-    chosen = np.random.default_rng(seed).choice(people, count, replace=False)
+    early = everyone.iloc[:records].groupby("person").size().reindex(by_person.index, fill_value=0)
+    two = (by_person["size"] == 2) & (by_person["nunique"] == 2) & (early == 2)
+    chosen = np.random.default_rng(seed).choice(by_person.index[two].to_numpy(), count, replace=False)
     last = everyone[everyone["person"].isin(chosen)].drop_duplicates("person", keep="last")
     return last.sample(frac=1, random_state=seed)
 
@@ -118,69 +138,77 @@ def _submissions(deployment: Deployment, kept: pd.DataFrame) -> list[tuple[Recor
     return [found[row] for row in kept.index]
 
 
-def _batches(deployment: Deployment, records: pd.DataFrame) -> dict[str, list[RecordBatch]]:
-    """Each agency's batches, ready to send."""
-    configs = {agency.name: deployment.agency_config(agency.name) for agency in deployment.agencies}
-    batches: dict[str, list[RecordBatch]] = {agency: [] for agency in configs}
-    for agency, batch in tokenised(Population(records), configs):
-        batches[agency].append(batch)
-    return batches
-
-
-def _feed_all(deployment: Deployment, batches: dict[str, list[RecordBatch]], name: str) -> None:
-    threads = [threading.Thread(target=feed, args=(deployment, *each, [], name)) for each in batches.items()]
+def _pour(folder: Path, configs: dict[str, Path]) -> float:
+    """Send the batches in a folder, all agencies at a time; when that was done, by this machine's clock."""
+    threads = [
+        threading.Thread(target=feed, args=(config, read_batches(folder, agency), [], folder.name))
+        for agency, config in configs.items()
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return time.monotonic()
 
 
-def _pour(deployment: Deployment, batches: dict[str, list[RecordBatch]], ended: list[float]) -> None:
-    _feed_all(deployment, batches, "poured")
-    ended.append(time.monotonic())
-
-
-def _watch(deployment: Deployment, seen: dict[Record, float]) -> None:
-    """Note when the coordinator first has each record, until the matcher is gone."""
-    config = CoordinatorConfig.load(deployment.coordinator_config)
+def _watch(coordinator_config: Path, path: Path) -> None:
+    """Write down when the coordinator has each record, until ended."""
+    config = CoordinatorConfig.load(coordinator_config)
     channel = open_channel(config.matcher, config.tls)
     opener = Opener.load(config.private_key)
-    with AlertClient(channel, config.consumer, opener, config.scheme) as client:
-        for alert in client.alerts():
+    with AlertClient(channel, config.consumer, opener, config.scheme) as client, path.open("w") as file:
+        for alerts in client.batches():
             now = time.monotonic()
-            for each in alert.members:
-                if each.reference is not None:
-                    seen.setdefault((each.member.agency, each.reference.reference), now)
+            file.writelines(
+                f"{each.member.agency}\t{each.reference.reference}\t{now}\n"
+                for alert in alerts
+                for each in alert.members
+                if each.reference is not None
+            )
+            file.flush()
 
 
-def _submit(
-    deployment: Deployment, submissions: list[tuple[Record, RecordBatch]], seen: dict[Record, float]
-) -> list[_Call]:
-    """Submit at fixed times, and wait for the answers and the alerts."""
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(_LOOK_SECONDS)
+
+
+def _seen(path: Path) -> dict[Record, float]:
+    """When the coordinator first had each record."""
+    seen: dict[Record, float] = {}
+    with path.open() as file:
+        for line in file:
+            agency, reference, when = line.split("\t")
+            seen.setdefault((agency, reference), float(when))
+    return seen
+
+
+def _submit(deployment: Deployment, submissions: list[tuple[Record, RecordBatch]], seen: Path) -> list[_Call]:
+    """Submit at fixed times, and wait for the answers, and until the coordinator has read all."""
     senders: dict[str, FeedClient] = {}
     for agency, _ in {record for record, _ in submissions}:
         if agency not in senders:
             sender = Sender(deployment, agency)
             senders[agency] = FeedClient(sender.channel)
     began = time.monotonic()
-    answered: list[tuple[Record, float, float]] = []
+    answered: list[_Call] = []
 
     def submit(number: int, record: Record, batch: RecordBatch) -> None:
         due = began + number / _PER_SECOND
         time.sleep(max(due - time.monotonic(), 0.0))
         senders[record[0]].submit(f"{record[1]}-{number}", batch)
-        answered.append((record, due, time.monotonic()))
+        answered.append(_Call(record, due, time.monotonic()))
 
     with ThreadPoolExecutor(_SUBMITTERS) as callers:
         list(callers.map(lambda each: submit(each[0], *each[1]), enumerate(submissions)))
     deployment.wait_until_matched()
-    known = -1
-    while len(seen) > known:  # the coordinator's client may be behind
-        known = len(seen)
+    size = -1
+    while (written := seen.stat().st_size) > size:  # the coordinator may be behind
+        size = written
         time.sleep(_PATIENCE)
     for client in senders.values():
         client.__exit__(None, None, None)
-    return [_Call(due, reply, seen.get(record)) for record, due, reply in answered]
+    return answered
 
 
 def _summary(calls: list[_Call]) -> dict[str, Any]:

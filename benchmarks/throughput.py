@@ -64,8 +64,8 @@ def _measure(records: int, seed: int, folder: Path, encrypted: bool) -> dict[str
             truth, tokenise_seconds = beforehand.submit(_prepare, records, seed, configs, folder).result()
         acknowledged: list[tuple[float, int]] = []
         threads = [
-            threading.Thread(target=feed, args=(deployment, agency, _read(folder / f"{agency}.sent"), acknowledged))
-            for agency in configs
+            threading.Thread(target=feed, args=(config, read_batches(folder, agency), acknowledged))
+            for agency, config in configs.items()
         ]
         server_cpu = deployment.cpu_seconds()
         client_cpu = time.process_time()
@@ -131,7 +131,7 @@ def _start(deployment: Deployment) -> tuple[float, float]:
     return feeds, time.perf_counter() - started
 
 
-def tokenised(population: Population, configs: dict[str, Path]) -> Iterator[tuple[str, RecordBatch]]:
+def _tokenised(population: Population, configs: dict[str, Path]) -> Iterator[tuple[str, RecordBatch]]:
     """Agencies and their batches, ready to send. `configs`: of each agency."""
     offsets: dict[str, int] = {}
     tokenisers: dict[str, Tokeniser] = {}
@@ -156,32 +156,32 @@ def _prepare(records: int, seed: int, configs: dict[str, Path], folder: Path) ->
     and write them."""
     population = generate(records, seed)
     started = time.perf_counter()
-    with ExitStack() as opened:
-        files = {agency: opened.enter_context((folder / f"{agency}.sent").open("wb")) for agency in configs}
-        for agency, batch in tokenised(population, configs):
-            written = batch.SerializeToString()
-            files[agency].write(len(written).to_bytes(_LENGTH_BYTES, "big") + written)
+    write_batches(population, configs, folder)
     seconds = time.perf_counter() - started
     return Population(population.records[["agency", "record_ref", "person"]]), seconds
 
 
-def _read(path: Path) -> Iterator[RecordBatch]:
-    """The batches of a file, in order."""
-    with path.open("rb") as file:
+def write_batches(population: Population, configs: dict[str, Path], folder: Path) -> None:
+    """Tokenise a population into a file for each agency. `configs`: of each agency."""
+    with ExitStack() as opened:
+        files = {agency: opened.enter_context((folder / f"{agency}.sent").open("wb")) for agency in configs}
+        for agency, batch in _tokenised(population, configs):
+            written = batch.SerializeToString()
+            files[agency].write(len(written).to_bytes(_LENGTH_BYTES, "big") + written)
+
+
+def read_batches(folder: Path, agency: str) -> Iterator[RecordBatch]:
+    """An agency's batches that `write_batches` wrote, in order."""
+    with (folder / f"{agency}.sent").open("rb") as file:
         while length := file.read(_LENGTH_BYTES):
             yield RecordBatch.FromString(file.read(int.from_bytes(length, "big")))
 
 
 def feed(
-    deployment: Deployment,
-    agency: str,
-    batches: Iterable[RecordBatch],
-    acknowledged: list[tuple[float, int]],
-    name: str = "throughput",
+    agency_config: Path, batches: Iterable[RecordBatch], acknowledged: list[tuple[float, int]], name: str = "throughput"
 ) -> None:
     """Send an agency's batches to its feed of that name, and note when how many records were acknowledged."""
-    config = AgencyConfig.load(deployment.agency_config(agency))
-
+    config = AgencyConfig.load(agency_config)
     before = 0
     with FeedClient(open_channel(config.matcher, config.tls)) as client:
         client.next_offset(name)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, takewhile
-from threading import RLock
 
 import numpy as np
 
@@ -43,6 +42,7 @@ from matcher.naming import Names
 from matcher.scoring.scorer import Comparison, Scorer
 from matcher.settings import AgencyInfo, Settings
 from matcher.store.base import Store
+from matcher.turns import Turns
 
 __all__ = ["AgencyInfo", "Pipeline", "Settings"]
 
@@ -85,7 +85,7 @@ class Pipeline:
         about_to_commit: Callable[[list[Frame], MatchOutcome], None] = lambda frames, outcome: None,
     ) -> None:  # fmt: skip
         """`about_to_commit` is called with what is matched before each commit, which does not come if it raises."""
-        self.lock = RLock()
+        self.lock = Turns()
         self.store = store
         self.scorer = scorer
         self.settings = settings

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 _ROOM_SECONDS = 10.0
-MOST_WAITING = 8
+MOST_WAITING = 2
 """Frames that wait for matching before feeds are slowed down: well under a second's work, so that an alert is never
 later than that behind its record."""
 
