@@ -1,32 +1,53 @@
-"""A lock that is given in the order in which it is asked for: who takes it again and again cannot keep others out, as
-with Python's own."""
+"""A lock that is given in the order in which it is asked for, so that whoever takes it again and again keeps nobody
+out, as with Python's own; what is short and urgent may go ahead of what is long."""
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
 
 
 class Turns:
-    """To be held by `with`; whoever holds it must not ask for it again."""
+    """To be held by `with`, or by `with turns.ahead()`. Whoever holds it must not ask for it again."""
 
     def __init__(self) -> None:
         self._guard = Lock()
-        self._queue: deque[Lock] = deque()
-        """Who holds it, then those who wait, each for a lock of its own to be released."""
+        self._held = False
+        self._urgent: deque[Lock] = deque()
+        self._others: deque[Lock] = deque()
+        """Who waits: each for a lock of its own, which is released when its turn has come."""
 
     def __enter__(self) -> None:
-        mine = Lock()
-        with self._guard:
-            self._queue.append(mine)
-            if len(self._queue) == 1:
-                return
-            mine.acquire()
-        mine.acquire()
+        self._take(self._others)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._pass_on()
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Hold it before all who did not ask so."""
+        self._take(self._urgent)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _take(self, queue: deque[Lock]) -> None:
+        mine = Lock()
         with self._guard:
-            self._queue.popleft()
-            if self._queue:
-                self._queue[0].release()
+            if not self._held:
+                self._held = True
+                return
+            mine.acquire()
+            queue.append(mine)
+        mine.acquire()
+
+    def _pass_on(self) -> None:
+        with self._guard:
+            if queue := self._urgent or self._others:
+                queue.popleft().release()
+            else:
+                self._held = False

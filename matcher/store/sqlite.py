@@ -41,6 +41,7 @@ from matcher.store.rows import frame_of, read_alerts, set_parked, tellings_of
 from matcher.store.sqlite_cases import SqliteCases
 from matcher.store.sums import prove, write_sum
 from matcher.store.tally import Tally
+from matcher.turns import Turns
 
 _log = logging.getLogger(__name__)
 _TELLINGS = 10_000  # a read in hand holds up the others
@@ -55,7 +56,7 @@ class SqliteStore(SqliteCases):
         """Open or create the database, encrypted with the key (32 bytes) if one is given; this reads all of it, to
         prove it sound."""
         self._path = path
-        self._write_lock = threading.Lock()
+        self._write_lock = Turns()
         self._read_lock = threading.Lock()
         self._descriptor = lock(path)
         self._erased_in_log = True  # of a run that was killed, perhaps
@@ -129,7 +130,7 @@ class SqliteStore(SqliteCases):
         """See `Store`."""
         if count < 1:
             raise ValueError("a frame holds at least one record")
-        with self._writing() as writer:
+        with self._writing(ahead=False) as writer:
             expected = writer.execute(SQL["next_offset"], (agency, feed_id)).get or 0
             if first_offset < expected:
                 raise OffsetCommittedError(expected)
@@ -194,7 +195,7 @@ class SqliteStore(SqliteCases):
                 self._lookup = Lookup(reader)
         # should this fail, it is ahead of the tables
         lookup, self._lookup = self._lookup, None
-        with self._writing(erases) as writer:
+        with self._writing(erases=erases) as writer:
             check_outcome(
                 outcome,
                 writer.execute(SQL["committed_through"]).get,
@@ -327,8 +328,9 @@ class SqliteStore(SqliteCases):
     # -- transactions --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _writing(self, erases: bool = False) -> Iterator[apsw.Connection]:
-        with self._write_lock, translated():
+    def _writing(self, *, erases: bool = False, ahead: bool = True) -> Iterator[apsw.Connection]:
+        """`ahead`: before the large frames of feeds that wait, so that nothing waits for more than one of them."""
+        with self._write_lock.ahead() if ahead else self._write_lock, translated():
             self._writer.execute("BEGIN IMMEDIATE")
             before, transactions = self._writer.total_changes(), 0
             try:
