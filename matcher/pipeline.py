@@ -109,7 +109,7 @@ class Pipeline:
                 Rules(self._epochs.judge, self._comparer.ranks, self.settings.leader_margin),
                 self.scorer.thresholds.match_weight,
             )
-            self._matched_through = self.store.matched_through
+            self.matched_through = self.store.matched_through
             numbered = self.store.next_record
             with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "reading-frames") as reading_frames:
                 stored_links, tellings = reading.submit(self.store.links), reading.submit(list, self.store.tellings())
@@ -127,21 +127,21 @@ class Pipeline:
 
     # -- matching ----------------------------------------------------------------------------------------------------
 
-    def match_next(self) -> bool:
-        """Match the next committed frames, commit what that changes; False if there was none.
+    def match_next(self, *, singly: bool = False) -> bool:
+        """Match the next committed frames, with `singly` one alone, commit what that changes; False if there was none.
 
         Frames of records that are small are matched together, up to `_GROUP_BYTES`: one transaction, and at most one
         alert a person. While persons and alerts of some are made, in another thread the next ones enter the index."""
         with self.lock:
-            group, self._entered = self._entered or self._next_group(), None
+            group, self._entered = self._entered or self._next_group(most=1 if singly else _GROUP_BYTES), None
             if group is None:
                 return False
             self._complete = False
             if group.of_records and not group.entered:
                 self._intake.enter(group.frames, group.outcome, self._epochs)
-            others_wait = group.of_records and self.store.committed_through > group.outcome.matched_through
+            others_wait = not singly and self.store.committed_through > group.outcome.matched_through
             with ThreadPoolExecutor(1, "intake") as beside:
-                entering = beside.submit(self._enter_after, group) if others_wait else None
+                entering = beside.submit(self._enter_after, group) if others_wait and group.of_records else None
                 self._match(group)
             if entering:
                 self._complete = False
@@ -163,7 +163,7 @@ class Pipeline:
         self._complete = True  # though ahead of the store should this fail
         self._about_to_commit(group.frames, outcome)
         self.store.commit_matching(outcome)
-        self._matched_through = outcome.matched_through
+        self.matched_through = outcome.matched_through
 
     def _enter_after(self, group: _Group) -> _Group | None:
         """Enter the frames behind a group, as far as they are of new records and change nothing that the group's
@@ -185,11 +185,11 @@ class Pipeline:
         outcome.matched_through = entered[-1].frame_id
         return _Group(entered, outcome, entered=True)
 
-    def _next_group(self, last: int | None = None) -> _Group | None:
-        """The frame behind `last`, usually the last one matched, with those that are matched together with it."""
+    def _next_group(self, last: int | None = None, most: int = _GROUP_BYTES) -> _Group | None:
+        """The frame behind `last`, usually the last one matched, with those matched with it: up to `most` bytes."""
         frames: list[Frame] = []
-        size, last = 0, self._matched_through if last is None else last
-        while size < _GROUP_BYTES and (found := self.store.frames_after(last, 1)):
+        size, last = 0, self.matched_through if last is None else last
+        while size < most and (found := self.store.frames_after(last, 1)):
             if frames and _kind_of_input(frames[0]) != _kind_of_input(found[0]):
                 break
             frames += found
@@ -202,14 +202,14 @@ class Pipeline:
     @property
     def frames_waiting(self) -> int:
         """Frames committed and not matched yet."""
-        return self.store.committed_through - self._matched_through
+        return self.store.committed_through - self.matched_through
 
     def pass_time(self) -> bool:
         """Commit a TIME frame if a day began or a quiet period ended and no frame came since; whether it did.
 
         For when no frame is waiting."""
         now = int(self._now())
-        began = self._matched_through > 0 and self._day_at(now) != self.today
+        began = self.matched_through > 0 and self._day_at(now) != self.today
         if began or len(self.alerting.due()):
             self.store.submit("", f"time-{time.time_ns()}", FrameKind.TIME, 0, b"", b"", now)
             return True

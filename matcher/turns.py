@@ -18,6 +18,12 @@ class Turns:
         self._others: deque[Lock] = deque()
         """Who waits: each for a lock of its own, which is released when its turn has come."""
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for it."""
+        with self._guard:
+            return len(self._urgent) + len(self._others)
+
     def __enter__(self) -> None:
         self._take(self._others)
 

@@ -26,6 +26,7 @@ for command in (
     server_commands.restore,
     server_commands.rekey,
     server_commands.retire_epoch,
+    server_commands.drop_frame,
     audit.audit,
     train.train,
     coordinator.alerts,

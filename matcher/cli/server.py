@@ -1,4 +1,4 @@
-"""`matcher serve`, `status`, `backup`, `restore`, `rekey` and `retire-epoch`: what an operator runs."""
+"""`matcher serve`, `status`, `backup`, `restore`, `rekey`, `retire-epoch` and `drop-frame`: what an operator runs."""
 
 import ctypes
 import faulthandler
@@ -135,6 +135,23 @@ def retire_epoch(config_path: Path, justification: str, yes: bool) -> None:
         raise click.ClickException("nothing was removed: have them sent again, or give --yes to remove them")
     click.echo(f"epoch {config.previous_epoch} is retired, {sum(left.values())} records were removed;")
     click.echo("take previous_epoch and previous_key_check out of the configuration")
+
+
+@click.command(cls=Command, name="drop-frame")
+@config_option
+@click.argument("frame", type=click.IntRange(min=1))
+@click.option("--justification", metavar="REFERENCE", required=True, callback=reference, help="For the audit log.")
+def drop_frame(config_path: Path, frame: int, justification: str) -> None:
+    """Drop FRAME, at which the log says that matching fails, so that those behind it are matched. The matcher must be
+    stopped.
+
+    What it held is overwritten, and has to be sent again once the matcher is mended.
+    """
+    from matcher.config import ServerConfig
+    from matcher.service.dropping import drop
+
+    dropped = drop(ServerConfig.load(config_path), frame, justification)
+    click.echo(f"dropped frame {frame}: {dropped.kind.name} of {dropped.agency or 'no agency'}; start the matcher")
 
 
 @click.command(cls=Command)

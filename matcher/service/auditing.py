@@ -234,6 +234,15 @@ class Auditor:
             })  # fmt: skip
             self._log.sync()
 
+    def dropping(self, frame: Frame, justification: str) -> None:
+        """Note that a frame is about to be dropped unmatched; `AuditError` if that cannot be noted."""
+        if self._log:
+            self._log.write({
+                "operation": Operation.ERASURE, "event": "drop-frame", "frame": frame.frame_id,
+                "kind": frame.kind.name, "agency": frame.agency, JUSTIFICATION: justification,
+            })  # fmt: skip
+            self._log.sync()
+
     def combining(self, frames: list[Frame], outcome: MatchOutcome) -> None:
         """Note what matching is about to commit; `AuditError` if that cannot be noted. What is replaced and erased is
         what agencies sent again or removed; what matched is not counted."""

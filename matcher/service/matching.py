@@ -38,6 +38,8 @@ class Matching:
         self._committed = Event()
         self._last_frames: dict[str, int] = {}
         """By agency: a frame behind which none of it was appended."""
+        self._singly = 0
+        """Frames that are to be matched one by one, so that the log can name the one that fails."""
         self._stopping = Event()
         self._changed = Condition()
         self._thread = Thread(target=self._run, name="matching", daemon=True)
@@ -108,7 +110,7 @@ class Matching:
         while not self._stopping.is_set():
             self._committed.clear()
             try:
-                while not self._stopping.is_set() and (self.pipeline.match_next() or self.pipeline.pass_time()):
+                while not self._stopping.is_set() and self._match_next():
                     self._notify()
                 self.store.drop_caches()
                 if self.pipeline.index.is_worn:
@@ -119,19 +121,31 @@ class Matching:
             except Exception as error:
                 self._recover(error)
 
+    def _match_next(self) -> bool:
+        done = self.pipeline.match_next(singly=self._singly > 0) or self.pipeline.pass_time()
+        self._singly = max(self._singly - 1, 0)
+        return done
+
     def _recover(self, error: Exception) -> None:
         """Make memory anew from the store, however often it takes: it is ahead of what was committed."""
         self._set_working(False)
         while True:
-            reason = error.REASON if isinstance(error, MatcherError) else type(error).__name__
-            log.error("matching failed (%s); memory is made anew from the store", reason)
+            log.error("matching failed (%s); memory is made anew from the store", self._reason(error))
             if self._stopping.wait(_RETRY_SECONDS):
                 return
             try:
                 self.pipeline.rebuild()
+                self._singly = self.pipeline.frames_waiting
                 return
             except Exception as again:
                 error = again
+
+    def _reason(self, error: Exception) -> str:
+        """Why it failed, and at which frame, if it is one's own fault."""
+        if isinstance(error, MatcherError):
+            return error.REASON
+        name = type(error).__name__  # its message might hold what must not be logged
+        return f"{name} at frame {self.pipeline.matched_through + 1}" if self._singly else name
 
     def _set_working(self, working: bool) -> None:
         if working != self.working:

@@ -83,6 +83,10 @@ class SqliteStore(SqliteCases):
                 prepare(writer)
                 self._tally.prove(writer.execute(SQL["transactions"]).get)
             self._database_id: bytes = self._value("database_id")
+            # kept, since every call asks for them
+            self._committed_through, self._last_sequence = map(
+                int, map(self._value, ("committed_through", "last_sequence"))
+            )
             undo.pop_all()
 
     # -- identity of the database --------------------------------------------------------------------------------
@@ -163,7 +167,7 @@ class SqliteStore(SqliteCases):
     @property
     def committed_through(self) -> int:
         """See `Store`."""
-        return int(self._value("committed_through"))
+        return self._committed_through
 
     @property
     def matched_through(self) -> int:
@@ -264,7 +268,7 @@ class SqliteStore(SqliteCases):
     @property
     def last_sequence(self) -> int:
         """See `Store`."""
-        return int(self._value("last_sequence"))
+        return self._last_sequence
 
     def alerts_after(self, sequence: int, limit: int) -> list[Alert]:
         """See `Store`."""
@@ -332,17 +336,18 @@ class SqliteStore(SqliteCases):
         """`ahead`: before the large frames of feeds that wait, so that nothing waits for more than one of them."""
         with self._write_lock.ahead() if ahead else self._write_lock, translated():
             self._writer.execute("BEGIN IMMEDIATE")
-            before, transactions = self._writer.total_changes(), 0
+            before, counted = self._writer.total_changes(), None
             try:
                 yield self._writer
                 if self._writer.total_changes() != before:
-                    transactions = self._writer.execute(SQL["count_transaction"]).get
+                    counted = self._writer.execute(SQL["count_transaction"]).get
                 self._writer.execute("COMMIT")
             except BaseException:
                 with suppress(apsw.Error):  # a full disk has rolled it back already
                     self._writer.execute("ROLLBACK")
                 raise
-            if transactions:
+            if counted:
+                transactions, self._committed_through, self._last_sequence = counted
                 self._tally.note(transactions)
             self._erased_in_log |= erases
             self._erased_in_caches |= erases

@@ -168,7 +168,7 @@ def break_matching(deployed: Deployed) -> None:
     secret = tokens("police", [UNSEEN]).block_tokens[0, 0].tobytes()
     right = matching.pipeline.match_next
 
-    def wrong() -> bool:
+    def wrong(*, singly: bool = False) -> bool:
         matching.pipeline.match_next = right  # type: ignore[method-assign]
         raise ValueError(secret, "Quixotterby")
 

@@ -83,7 +83,7 @@ def test_starting_failing_and_stopping_are_told_apart(tmp_path: Path, monkeypatc
         look()
         right = made.server.matching.pipeline.match_next
 
-        def wrong() -> bool:
+        def wrong(*, singly: bool = False) -> bool:
             raise StoreError("the disk failed")
 
         monkeypatch.setattr(made.server.matching.pipeline, "match_next", wrong)

@@ -40,7 +40,7 @@ def test_a_binding_holds_and_refuses_another_value(store: Store) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda store: store.committed_through,
+        lambda store: store.matched_through,
         lambda store: store.bind("scheme", "one"),
         lambda store: store.append("a", "f", 0, 1, 7, b"x", 1),
         lambda store: store.submit("a", "r", FrameKind.REMOVALS, 7, b"x", b"c", 1),
