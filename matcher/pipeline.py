@@ -133,7 +133,7 @@ class Pipeline:
         Frames of records that are small are matched together, up to `_GROUP_BYTES`: one transaction, and at most one
         alert a person. While persons and alerts of some are made, in another thread the next ones enter the index."""
         with self.lock:
-            group, self._entered = self._entered or self._next_group(most=1 if singly else _GROUP_BYTES), None
+            group, self._entered = self._entered or self._next_group(singly=singly), None
             if group is None:
                 return False
             self._complete = False
@@ -185,11 +185,11 @@ class Pipeline:
         outcome.matched_through = entered[-1].frame_id
         return _Group(entered, outcome, entered=True)
 
-    def _next_group(self, last: int | None = None, most: int = _GROUP_BYTES) -> _Group | None:
-        """The frame behind `last`, usually the last one matched, with those matched with it: up to `most` bytes."""
+    def _next_group(self, last: int | None = None, *, singly: bool = False) -> _Group | None:
+        """The frame behind `last`, usually the last one matched, with those that are matched together with it."""
         frames: list[Frame] = []
         size, last = 0, self.matched_through if last is None else last
-        while size < most and (found := self.store.frames_after(last, 1)):
+        while (not frames or not singly) and size < _GROUP_BYTES and (found := self.store.frames_after(last, 1)):
             if frames and _kind_of_input(frames[0]) != _kind_of_input(found[0]):
                 break
             frames += found
