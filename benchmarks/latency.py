@@ -71,8 +71,9 @@ def run(records: int, calls: int, seed: int, json_path: Path | None) -> None:
 
 def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any]:
     everyone = generate(2 * records, seed).records
-    kept = _kept_back(everyone, records, 2 * calls, seed)
-    parts = {"held": everyone.iloc[:records].drop(kept.index), "poured": everyone.iloc[records:]}
+    early = records + 2 * calls
+    kept = _kept_back(everyone, early, 2 * calls, seed)
+    parts = {"held": everyone.iloc[:early].drop(kept.index), "poured": everyone.iloc[early:]}
     with (
         Deployment(folder, population=records) as deployment,
         ProcessPoolExecutor(1, get_context("spawn")) as feeds,
@@ -114,12 +115,12 @@ def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any
     }
 
 
-def _kept_back(everyone: pd.DataFrame, records: int, count: int, seed: int) -> pd.DataFrame:
-    """One record each of `count` people known to two agencies and to no more, whose other record is among the first
-    `records`: nothing but this one is missing for an alert."""
+def _kept_back(everyone: pd.DataFrame, early: int, count: int, seed: int) -> pd.DataFrame:
+    """One record each of `count` people known to two agencies and to no more, both among the first `early` records:
+    nothing but this one will be missing for an alert."""
     by_person = everyone.groupby("person")["agency"].agg(["size", "nunique"])
-    early = everyone.iloc[:records].groupby("person").size().reindex(by_person.index, fill_value=0)
-    two = (by_person["size"] == 2) & (by_person["nunique"] == 2) & (early == 2)
+    in_time = everyone.iloc[:early].groupby("person").size().reindex(by_person.index, fill_value=0)
+    two = (by_person["size"] == 2) & (by_person["nunique"] == 2) & (in_time == 2)
     chosen = np.random.default_rng(seed).choice(by_person.index[two].to_numpy(), count, replace=False)
     last = everyone[everyone["person"].isin(chosen)].drop_duplicates("person", keep="last")
     return last.sample(frac=1, random_state=seed)

@@ -1,16 +1,12 @@
-"""What do a record's time, memory, disk and a start cost as more records are held? `throughput`, size by size, and
-beside it how many candidates a record has in the same population (`blocking`)."""
+"""What do a record's time, memory, disk and a start cost as more records are held? `throughput`, size by size."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks import blocking
-from benchmarks.datasets import population
 from benchmarks.machine import machine, write
 from benchmarks.throughput import measured
-from matcher.scheme import UK_PERSON_V1
 
 _SHOWN = {
     "records": "records",
@@ -31,13 +27,6 @@ def run(sizes: tuple[int, ...], seed: int, json_path: Path | None) -> None:
     click.echo("  ".join(f"{title:>10}" for title in _SHOWN.values()))
     results: list[dict[str, Any]] = []
     for records in sizes:
-        results.append(measured(records, seed) | _candidates(records, seed))
+        results.append(measured(records, seed))
         click.echo("  ".join(f"{results[-1][name]:>10}" for name in _SHOWN))
     write({**machine(), "results": results}, json_path)
-
-
-def _candidates(records: int, seed: int) -> dict[str, float]:
-    dataset = population(records, seed, 1.0)
-    blocks = blocking.blocks_of(dataset.records, dataset.person.to_numpy(), UK_PERSON_V1)
-    found = blocking.measure(blocks, dataset.name, UK_PERSON_V1.name)
-    return {"candidates_per_record": found.candidates, "pairs_completeness": found.completeness}

@@ -2,7 +2,7 @@
 
 One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand,
 into files, by a process that is gone when the clock starts: what is measured is the wire, the commit before each
-acknowledgement, matching, and alerts in the log. Feeds are held back while eight frames wait, so what is acknowledged
+acknowledgement, matching, and alerts in the log. Feeds are held back while two frames wait, so what is acknowledged
 in a window is what is matched in it. Alerts are read from the log afterwards, so that precision and recall are of the
 same run; then the matcher is killed, started, stopped and started.
 """
@@ -83,6 +83,7 @@ def _measure(records: int, seed: int, folder: Path, encrypted: bool) -> dict[str
         server_cpu = deployment.cpu_seconds() - server_cpu
         client_cpu = time.process_time() - client_cpu
         resident = deployment.resident_bytes()
+        compared = deployment.status().compared.value
         received = folder / "alerts.jsonl"
         deployment.command(
             "alerts", "watch", "--config", deployment.coordinator_config, "--out", received, "--no-follow"
@@ -113,6 +114,7 @@ def _measure(records: int, seed: int, folder: Path, encrypted: bool) -> dict[str
         "all_served_seconds_after_kill": round(all_after_kill, 2),
         "feeds_served_seconds_after_stop": round(feeds_after_stop, 2),
         "all_served_seconds_after_stop": round(all_after_stop, 2),
+        "candidates_per_record": round(compared / records, 2),
         "alerts": outcome.alerts,
         "known_to_two_precision": round(outcome.precision, 4),
         "known_to_two_recall": round(outcome.recall, 4),

@@ -112,6 +112,7 @@ def _standing(status: GetStatusResponse) -> Iterable[Metric]:
         ("matcher_records_of_previous_epoch", "Of those, records to send again", status.records_of_previous_epoch),
         ("matcher_alerts", "Alerts in the log", status.alerts),
         ("matcher_over_cap_rows", "Rows left uncompared in some pass", status.over_cap),
+        ("matcher_compared_pairs", "Pairs of rows compared by matching since the matcher started", status.compared),
         ("matcher_removals_unconfirmed", "Removal notices not confirmed", status.removals_unconfirmed),
         ("matcher_removals_overdue", "Of those, notices that are overdue", status.removals_overdue),
     ):

@@ -53,6 +53,7 @@ class StatusServicer(StatusServiceServicer):
             records_of_previous_epoch=blurred(sum(behind)),
             alerts=blurred(store.last_sequence),
             over_cap=blurred(over_cap),
+            compared=blurred(pipeline.scorer.compared),
             feeds=[
                 pb.FeedStatus(
                     agency=agency,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmatcher/v1/status_service.proto\x12\nmatcher.v1\"\x12\n\x10GetStatusRequest\".\n\x0c\x42lurredCount\x12\r\n\x05value\x18\x01 \x01(\x04\x12\x0f\n\x07\x61t_most\x18\x02 \x01(\x08\"\xa0\x01\n\nFeedStatus\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12)\n\x07records\x18\x02 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12\x1a\n\x12last_committed_day\x18\x03 \x01(\x11\x12;\n\x19records_of_previous_epoch\x18\x04 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\"\x8d\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0e\x66rames_waiting\x18\x02 \x01(\x04\x12)\n\x07records\x18\x03 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12(\n\x06\x61lerts\x18\x04 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12*\n\x08over_cap\x18\x05 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12%\n\x05\x66\x65\x65\x64s\x18\x06 \x03(\x0b\x32\x16.matcher.v1.FeedStatus\x12\x36\n\x14removals_unconfirmed\x18\x07 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12\x32\n\x10removals_overdue\x18\x08 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12;\n\x19records_of_previous_epoch\x18\t \x01(\x0b\x32\x18.matcher.v1.BlurredCount2Y\n\rStatusService\x12H\n\tGetStatus\x12\x1c.matcher.v1.GetStatusRequest\x1a\x1d.matcher.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmatcher/v1/status_service.proto\x12\nmatcher.v1\"\x12\n\x10GetStatusRequest\".\n\x0c\x42lurredCount\x12\r\n\x05value\x18\x01 \x01(\x04\x12\x0f\n\x07\x61t_most\x18\x02 \x01(\x08\"\xa0\x01\n\nFeedStatus\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12)\n\x07records\x18\x02 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12\x1a\n\x12last_committed_day\x18\x03 \x01(\x11\x12;\n\x19records_of_previous_epoch\x18\x04 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\"\xb9\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0e\x66rames_waiting\x18\x02 \x01(\x04\x12)\n\x07records\x18\x03 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12(\n\x06\x61lerts\x18\x04 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12*\n\x08over_cap\x18\x05 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12%\n\x05\x66\x65\x65\x64s\x18\x06 \x03(\x0b\x32\x16.matcher.v1.FeedStatus\x12\x36\n\x14removals_unconfirmed\x18\x07 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12\x32\n\x10removals_overdue\x18\x08 \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12;\n\x19records_of_previous_epoch\x18\t \x01(\x0b\x32\x18.matcher.v1.BlurredCount\x12*\n\x08\x63ompared\x18\n \x01(\x0b\x32\x18.matcher.v1.BlurredCount2Y\n\rStatusService\x12H\n\tGetStatus\x12\x1c.matcher.v1.GetStatusRequest\x1a\x1d.matcher.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEEDSTATUS']._serialized_start=116
   _globals['_FEEDSTATUS']._serialized_end=276
   _globals['_GETSTATUSRESPONSE']._serialized_start=279
-  _globals['_GETSTATUSRESPONSE']._serialized_end=676
-  _globals['_STATUSSERVICE']._serialized_start=678
-  _globals['_STATUSSERVICE']._serialized_end=767
+  _globals['_GETSTATUSRESPONSE']._serialized_end=720
+  _globals['_STATUSSERVICE']._serialized_start=722
+  _globals['_STATUSSERVICE']._serialized_end=811
 # @@protoc_insertion_point(module_scope)

@@ -114,6 +114,7 @@ class GetStatusResponse(_message.Message):
     REMOVALS_UNCONFIRMED_FIELD_NUMBER: _builtins.int
     REMOVALS_OVERDUE_FIELD_NUMBER: _builtins.int
     RECORDS_OF_PREVIOUS_EPOCH_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the software."""
     frames_waiting: _builtins.int
@@ -146,6 +147,10 @@ class GetStatusResponse(_message.Message):
     def records_of_previous_epoch(self) -> Global___BlurredCount:
         """Records held in all that are still of the previous epoch."""
 
+    @_builtins.property
+    def compared(self) -> Global___BlurredCount:
+        """Pairs of rows compared, by matching, since the matcher started."""
+
     def __init__(
         self,
         *,
@@ -158,10 +163,11 @@ class GetStatusResponse(_message.Message):
         removals_unconfirmed: Global___BlurredCount | None = ...,
         removals_overdue: Global___BlurredCount | None = ...,
         records_of_previous_epoch: Global___BlurredCount | None = ...,
+        compared: Global___BlurredCount | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "over_cap", b"over_cap", "records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "compared", b"compared", "over_cap", b"over_cap", "records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "feeds", b"feeds", "frames_waiting", b"frames_waiting", "over_cap", b"over_cap", "records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "compared", b"compared", "feeds", b"feeds", "frames_waiting", b"frames_waiting", "over_cap", b"over_cap", "records", b"records", "records_of_previous_epoch", b"records_of_previous_epoch", "removals_overdue", b"removals_overdue", "removals_unconfirmed", b"removals_unconfirmed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
