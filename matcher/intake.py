@@ -29,7 +29,9 @@ class Intake:
         self.index = BlockIndex(scorer.scheme, settings.block_cap)
         self.registry = Registry()
         self.frames = HeldFrames(store)
+        self._store = store
         self._scorer = scorer
+        self._apart_weight = settings.apart_weight
         self._agency_number = {agency.name: i for i, agency in enumerate(settings.agencies)}
 
     def restore(self, numbered: int, reading: Executor, matched: Iterator[MatchedFrame]) -> None:
@@ -81,6 +83,7 @@ class Intake:
     ) -> None:
         batch = unpack_records(frame.payload, frame.epoch)
         numbers, known = self.registry.number(agency, batch.aliases)
+        self._part_from(batch, numbers, known, outcome)
         again = numbers[known].tolist()
         if again and self.registry.epochs_seen - {batch.epoch}:
             epochs.carry(again, batch.epoch, carried)
@@ -91,9 +94,53 @@ class Intake:
         self.frames.add(frame, batch, numbers)
         outcome.record_numbers[frame.frame_id] = numbers
         outcome.unlinked += again
-        outcome.contacts += [
-            Contact(record, day) for record, day in days.items() if UNKNOWN_DAY != day < self.registry.day(record)
-        ]
+        for record, day in days.items():
+            self._keep_days(record, day, outcome)
+
+    def _part_from(
+        self, batch: TokenBatch, numbers: NDArray[np.int64], known: NDArray[np.bool_], outcome: MatchOutcome
+    ) -> None:
+        """Of records that are there (`known`), erase those that are sent again as somebody else, and give them new
+        `numbers`: nothing that was found, told or decided about one human must go over to another."""
+        positions = np.flatnonzero(known)
+        others = positions[self._is_somebody_else(batch, positions, numbers[positions])]
+        gone = numbers[others]
+        for record in gone.tolist():
+            self.erase(record, outcome)
+        outcome.gone += gone.tolist()
+        numbers[others] = self.registry.renumber(gone)
+        known[others] = False
+
+    def _is_somebody_else(
+        self, batch: TokenBatch, positions: NDArray[np.int64], records: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Of records (n,), whether what a batch holds of them at some positions (n,) is clearly not of the same person
+        as what is held: they share no block, or weigh as little as two records that are kept apart. Of two epochs it
+        cannot be told, and they are taken for the same."""
+        held, spans = self.index.rows, self.registry.row_spans(records)
+        sent = np.searchsorted(batch.row_records, np.stack([positions, positions + 1], axis=1))
+        (before, left), (after, right) = _gathered(spans), _gathered(sent)
+        tokens, masks = batch.block_tokens[after], batch.pass_masks[after]
+        rows = held._replace(
+            blocks=np.concatenate([held.blocks[before], self.index.blocks_of(tokens, masks)]),
+            encodings=np.concatenate([held.encodings[before], batch.encodings[after].view("<u4")]),
+            field_masks=np.concatenate([held.field_masks[before], batch.field_masks[after]]),
+        )
+        weights = self._scorer.best_weights(rows, left, right + len(before))
+        return np.asarray(~(weights >= self._apart_weight) & (self.registry.epochs(records) == batch.epoch))
+
+    def _keep_days(self, record: int, before: int, outcome: MatchOutcome) -> None:
+        """Of a record sent again, keep the day it had before as a contact, and the last contact as its day: a file that
+        is sent every night does not know of contacts."""
+        sent = self.registry.day(record)
+        if sent == UNKNOWN_DAY or sent < before != UNKNOWN_DAY:
+            last = max(self._store.contacts(record), default=UNKNOWN_DAY)
+            if last != UNKNOWN_DAY and (sent == UNKNOWN_DAY or sent < last):
+                self.registry.meet(record, last)
+                outcome.patches.append(self.frames.day_patch(*self.registry.place(record), last))
+        for day in (before, sent):
+            if UNKNOWN_DAY != day < self.registry.day(record):
+                outcome.contacts.append(Contact(record, day))
 
     def _copied(self, matched: Iterator[MatchedFrame]) -> Iterator[_Copied]:
         for each in matched:
@@ -124,6 +171,15 @@ class Intake:
             batch.flags[positions],
             batch.epoch,
         )
+
+
+def _gathered(spans: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers that spans (n, 2) hold, from each first to before each last, end to end, and where in them each span
+    lies (n, 2)."""
+    ends = np.cumsum(spans[:, 1] - spans[:, 0])
+    lies = np.stack([ends - (spans[:, 1] - spans[:, 0]), ends], axis=1)
+    numbers = np.arange(ends[-1] if len(ends) else 0) + np.repeat(spans[:, 0] - lies[:, 0], lies[:, 1] - lies[:, 0])
+    return numbers, lies
 
 
 def _rows_of(batch: TokenBatch, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], slice | NDArray[np.bool_]]:

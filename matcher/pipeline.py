@@ -228,7 +228,7 @@ class Pipeline:
     def _take(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
         agency = self._intake.agency_of(frame)
         if frame.kind is FrameKind.RECORDS:
-            return self._resolve(outcome, touched=outcome.unlinked)
+            return self._let_go(outcome, touched=outcome.unlinked)
         of_no_agency = {
             FrameKind.ANSWER: self._take_answer,
             FrameKind.CLOSURE: self._take_closure,
@@ -246,13 +246,13 @@ class Pipeline:
         aliases, days = unpack_aliases(frame.payload)
         met: list[int] = []
         for record, day in zip(self.registry.find(agency, aliases).tolist(), days.tolist(), strict=True):
-            if record < 0 or day == (last := self.registry.day(record)):
+            if record < 0:
                 continue
+            last = self.registry.day(record)
             if day > last:
                 self.registry.meet(record, day)
                 outcome.patches.append(self._intake.frames.day_patch(*self.registry.place(record), day))
-            if last != UNKNOWN_DAY:
-                outcome.contacts.append(Contact(record, min(day, last)))
+            outcome.contacts += [Contact(record, each) for each in (day, last) if each != UNKNOWN_DAY]
             met.append(record)
         outcome.emptied.append(frame.frame_id)
         return self._resolve(outcome, touched=met)
@@ -277,16 +277,21 @@ class Pipeline:
         outcome.gone = records
         for record in outcome.gone:
             self._intake.erase(record, outcome)
+        stirred = self._let_go(outcome)
+        for record in outcome.gone:
+            self.registry.remove(record)
+        return stirred
+
+    def _let_go(self, outcome: MatchOutcome, touched: Iterable[int] = ()) -> _Stirred:
+        """As `_resolve`, where records are gone: with them goes all that was answered and closed about them."""
         gone = set(outcome.gone)
         about = [answer for answer in self.store.answers() if {answer.left, answer.right} & gone] if gone else []
         for record in outcome.gone:  # first, or a reviewer's answer would still hold a person together
             self.persons.forget(record)
         answered = {record for answer in about for record in (answer.left, answer.right)} - gone
-        stirred = self._resolve(outcome, stirred=answered)
         for record in outcome.gone:
             self.alerting.forget(record)
-            self.registry.remove(record)
-        return stirred
+        return self._resolve(outcome, touched=touched, stirred=answered)
 
     def _take_answer(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
         answer = unpack_answer(frame.payload)
@@ -330,8 +335,8 @@ class Pipeline:
         before = change.before
         if outcome.today != self.today:
             told = self.alerting.told.persons()
-            # persons told of that are none any more: their agency left the configuration
-            vanished = told[(self.persons.oldest(told) < 0) & ~np.isin(told, before.oldest)]
+            # persons told of that are none any more, or another one's now, since the configuration changed
+            vanished = told[(self.persons.oldest(told) != told) & ~np.isin(told, before.oldest)]
             # who was not told of does not become so with time alone, but with thresholds and agencies changed meanwhile
             after.append(self.persons.everyone())
             before = People.of([*before, *(Person((person,), 0.0) for person in vanished.tolist())])

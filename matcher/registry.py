@@ -1,6 +1,7 @@
 """All records the matcher holds: whose, of which epoch, which rows, where stored, when last met. Columns by number.
 
-Numbers count first sights: a record sent again keeps its number, one removed loses it for ever.
+Numbers count first sights: a record sent again keeps its number, one removed loses it for ever, as does one that is
+sent again as somebody else.
 """
 
 from typing import Any, NamedTuple
@@ -56,6 +57,16 @@ class Registry:
         numbers[fresh] = np.arange(self.count, self.count + int(fresh.sum()))
         self._place(agency, entries[fresh], numbers[fresh])
         return numbers, ~fresh
+
+    def renumber(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the aliases of some records (n,) of one agency new numbers (n,), in order; the records are gone."""
+        numbers = np.arange(self.count, self.count + len(records))
+        entries = self._of("alias", records)
+        for agency in set(self.agencies(records).tolist()):
+            self._place(agency, entries.astype(np.int32), numbers)
+        for column in self._columns.values():
+            column[records] = _GONE
+        return numbers
 
     def restore(self, agency: int, aliases: NDArray[np.uint8], numbers: NDArray[np.int64]) -> None:
         """Give aliases (n, 16) the numbers (n,) they had."""

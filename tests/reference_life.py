@@ -182,19 +182,32 @@ class Life:
         return self.today if self.today - 1 <= day <= self.today else day
 
     def _take_records(self, frame: Input) -> None:
+        held = {sighting.ref: self.find(frame.agency, sighting.ref) for sighting in frame.about}
+        numbers: dict[str, int] = {}
+        others = [ref for ref, there in held.items() if there and self._is_somebody_else(there, frame)]
+        for ref in [*(ref for ref, there in held.items() if there is None), *others]:
+            numbers[ref] = self.numbered
+            self.numbered += 1
+        self._remove({held[ref].number for ref in others})
         for sighting in frame.about:
-            days: set[int] = set()
-            if there := self.find(frame.agency, sighting.ref):
-                days = {there.day} if UNKNOWN_DAY != there.day < sighting.day else set()
+            there, day, contacts, closed = held[sighting.ref], sighting.day, set[int](), None
+            if there and there.number in self.records:
                 self._carry(there, frame.epoch)
-                number, contacts, closed = there.number, there.contacts | days, there.closed
-            else:
-                number, contacts, closed = self.numbered, set(), None
-                self.numbered += 1
+                if day == UNKNOWN_DAY or day < there.day:
+                    day = max({day} | there.contacts, key=lambda each: (each != UNKNOWN_DAY, each))
+                kept = {each for each in (there.day, sighting.day) if UNKNOWN_DAY != each < day}
+                contacts, closed = there.contacts | kept, there.closed
+            number = numbers[sighting.ref] if there is None else numbers.get(sighting.ref, there.number)
             self.records[number] = Record(
-                *(number, frame.agency, sighting.ref, sighting.human, sighting.day, sighting.restricted),
+                *(number, frame.agency, sighting.ref, sighting.human, day, sighting.restricted),
                 *(self.matched, frame.epoch, contacts, closed),
             )
+
+    def _is_somebody_else(self, there: Record, frame: Input) -> bool:
+        """Whether a record that is there comes again as clearly not the same person; of two epochs nobody can tell."""
+        (human,) = [sighting.human for sighting in frame.about if sighting.ref == there.ref]
+        found = compared(there.human, human, frame.epoch)
+        return there.epoch == frame.epoch and (found is None or found[1] or found[0] < APART)
 
     def _carry(self, record: Record, epoch: int) -> None:
         """A record is about to be one of another epoch."""
@@ -220,7 +233,7 @@ class Life:
     def _take_contacts(self, frame: Input) -> None:
         for ref, day in frame.about:
             if record := self.find(frame.agency, ref):
-                record.contacts |= {record.day, day} - {UNKNOWN_DAY, max(record.day, day)}
+                record.contacts |= {record.day, day} - {UNKNOWN_DAY}
                 record.day = max(record.day, day)
 
     def _take_removals(self, frame: Input) -> None:
@@ -234,7 +247,7 @@ class Life:
         self.answers = {pair: answer for pair, answer in self.answers.items() if not pair & gone}
         for number in gone:
             del self.records[number]
-        self._gone = gone
+        self._gone = self._gone | gone
 
     def _take_answer(self, frame: Input) -> None:
         pair, resolution, expires_at = frame.about

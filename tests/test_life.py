@@ -178,6 +178,26 @@ def test_who_becomes_known_by_other_settings_is_told_of_on_the_next_day() -> Non
     assert world.queue() == set()
 
 
+def test_two_told_of_that_are_one_by_other_settings_are_merged_on_the_next_day() -> None:
+    world = World()
+    elsewhere = replace(VAGUE_ANNA, postcode="SE15QQ", address="98 STATION ROAD")
+    for agency, ref, human in (("police", "p", ANNA), ("hospital", "h", ANNA)):
+        world.send(agency, Sighting(ref, human))
+    for agency, ref in (("council", "c"), ("housing", "x")):
+        world.send(agency, Sighting(ref, elsewhere))
+    assert kinds(world) == [TWO, TWO]
+    younger, case = world.person_id(COUNCIL), world.open_case(COUNCIL)
+    lower = Scorer(model(), 1_000_000, Thresholds(match=0.9, possible=0.5))
+    world.pipeline = Pipeline(world.store, lower, world.pipeline.settings, world.pipeline._now)
+    world.sleep(1)
+    assert kinds(world) == [FURTHER, MERGED]
+    assert not world.pipeline.is_told(younger)
+    assert world.store.case(case).person_id == world.person_id(POLICE)
+    world.close_case(case)
+    world.settle()
+    assert all(len(world.store.notices_after(agency.name, 0, 9)) == 1 for agency in AGENCIES)
+
+
 @pytest.mark.parametrize("left", ["police", "hospital"])
 def test_an_answer_about_a_record_of_an_agency_that_left_holds_nobody_together(left: str) -> None:
     before = World()
@@ -265,17 +285,47 @@ def test_a_record_sent_again_with_a_later_day_is_a_contact(known: World) -> None
     assert kinds(known) == [ESCALATION]
 
 
+def test_a_file_that_is_sent_every_night_forgets_no_contact(known: World) -> None:
+    known.meet("hospital", "h")
+    known.send("hospital", Sighting("h", ANNA, day=TODAY - 10))
+    known.sleep(LOOK_BACK - 5)
+    assert kinds(known) == []
+    known.open_case(POLICE)
+    known.meet("police", "p")
+    for _ in range(2):
+        known.sleep(1)
+        known.meet("hospital", "h")
+        known.send("hospital", Sighting("h", ANNA, day=TODAY - 10))
+        known.send("police", Sighting("p", ANNA, day=-1))
+    known.sleep(1)
+    known.meet("police", "p")
+    assert kinds(known) == [ESCALATION]
+
+
+def test_an_observed_day_that_was_wrong_can_be_corrected(known: World) -> None:
+    known.send("hospital", Sighting("h", ANNA, day=TODAY - LOOK_BACK - 1))
+    assert kinds(known) == [NO_LONGER]
+    known.meet("hospital", "h", day=TODAY - 50)
+    known.send("hospital", Sighting("h", ANNA, day=TODAY))
+    known.send("hospital", Sighting("h", ANNA, day=TODAY - LOOK_BACK - 1))
+    known.settle()
+    assert known.pipeline.registry.day(known.record(HOSPITAL)) == TODAY - 50
+    memory = known.memory()
+    known.pipeline.rebuild()
+    assert known.memory() == memory
+
+
 def test_contacts_are_forgotten_with_the_look_back_window_and_with_the_record(known: World) -> None:
     for _ in range(3):
         known.sleep(1)
         known.meet("police", "p")
     known.settle()
     record = known.record(POLICE)
-    assert known.store.contacts(record) == [TODAY, TODAY + 1, TODAY + 2]
+    assert known.store.contacts(record) == [TODAY, TODAY + 1, TODAY + 2, TODAY + 3]
     known.sleep(LOOK_BACK - 2)
     known.sleep(1)
     known.settle()
-    assert known.store.contacts(record) == [TODAY + 2]
+    assert known.store.contacts(record) == [TODAY + 2, TODAY + 3]
     known.remove("police", "p")
     known.settle()
     assert known.store.contacts(record) == []

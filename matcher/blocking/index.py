@@ -105,6 +105,14 @@ class BlockIndex:
         )  # fmt: skip
         self.over_cap += refused
 
+    def blocks_of(self, block_tokens: NDArray[np.uint8], pass_masks: NDArray[np.uint16]) -> NDArray[np.int32]:
+        """Blocks (R, P) that rows belong to, columns as in `TokenBatch`; -1 where none is there yet."""
+        tokens = np.ascontiguousarray(block_tokens).reshape(-1, self._passes, TOKEN_BYTES).view("<u8").copy()
+        tokens[:, :, 1] ^= self._pass_marks
+        blocks = self._blocks_by_token.find(tokens.view(np.uint8)).reshape(-1, self._passes)
+        has = pass_masks[:, np.newaxis] >> np.arange(self._passes, dtype=np.uint16) & 1
+        return np.where(has == 1, blocks, np.int32(-1))
+
     def remove(self, rows: range) -> None:
         """Remove rows for good: their encodings are overwritten, and the tokens of blocks left empty."""
         columns = self._rows

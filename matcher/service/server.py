@@ -71,6 +71,7 @@ class Server:
     def _open(self, config: ServerConfig) -> None:
         model = bound_model(config, self._store)
         check_epochs(config, self._store)
+        check_agencies(config, self._store)
         making = partial(
             Pipeline,
             self._store,
@@ -197,6 +198,18 @@ def check_epochs(config: ServerConfig, store: Store) -> None:
                 "sent its records again, then end that epoch with `matcher retire-epoch`"
             ])  # fmt: skip
         store.bind(f"key check of epoch {epoch}", key_check.hex())
+
+
+def check_agencies(config: ServerConfig, store: Store) -> None:
+    """`ConfigError` if input waits to be matched whose agency is not configured: it would be passed over for good."""
+    named, frame_id = {"", *(agency.name for agency in config.agencies)}, store.matched_through
+    while frames := store.frames_after(frame_id, 1):
+        frame_id = frames[0].frame_id
+        if (agency := frames[0].agency) not in named:
+            raise ConfigError("[[agency]]", [
+                f"[[agency]]: what {agency} sent last is not matched yet: put that agency back, and take it out once "
+                "`matcher status` shows no frames_waiting"
+            ])  # fmt: skip
 
 
 def scorer_of(config: ServerConfig, model: MatchModel) -> Scorer:

@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
@@ -11,6 +14,8 @@ from matcher.agency.keys import LinkageKeys
 from matcher.agency.normalise import normalise
 from matcher.agency.tokeniser import Tokeniser
 from matcher.errors import ConfigError, StoreError, UnknownEpochError, WrongKeyError
+from matcher.frame import pack_records
+from matcher.model import MatchOutcome
 from matcher.service.database import open_store
 from matcher.service.retiring import retire
 from matcher.service.server import Server
@@ -28,6 +33,7 @@ from tests.service.servers import (
     batch,
     people,
     refused,
+    tokens,
     write_config,
 )
 
@@ -157,6 +163,44 @@ def test_what_nobody_sends_again_goes_with_its_epoch_down_to_the_bytes(deployed:
     assert [(each["operation"], each["epoch"], each["records"], each["justification"]) for each in entries] == [
         ("erasure", EPOCH, count, "KEY-2") for count in (2, 0)
     ]
+
+
+def test_records_of_an_agency_that_left_are_not_removed_without_being_asked(deployed: Deployed) -> None:
+    for agency in ("police", "clinic"):
+        send_again(deployed, agency)
+    deployed.close_channels()
+
+    def end() -> None:
+        with closing(open_store(deployed.config)) as store:
+            store.append("council", "f", 0, 2, EPOCH, pack_records(tokens("council", people(range(2)))), 1)
+            numbers = {store.committed_through: np.array([900, 901])}
+            store.commit_matching(MatchOutcome(store.committed_through, 902, numbers, today=store.today))
+        without = replace(deployed.config, agencies=tuple(a for a in deployed.config.agencies if a.name != "council"))
+        assert retire(without, "KEY-2", remove=False) == {"council": 2}
+        with closing(open_store(without)) as store:
+            assert EPOCH in store.epochs()
+        assert retire(without, "KEY-2", remove=True) == {"council": 2}
+        with closing(open_store(without)) as store:
+            assert EPOCH not in store.epochs()
+
+    deployed.restart(while_down=end)
+
+
+def test_an_agency_is_not_taken_out_while_what_it_sent_waits(deployed: Deployed) -> None:
+    deployed.server.matching.stop()
+    request = feed_pb.SubmitRecordsRequest(request_id="late", batch=batch("council", people([1]), epoch=NEXT))
+    deployed.feed("council").SubmitRecords(request)
+    deployed.close_channels()
+
+    def start() -> None:
+        without = replace(deployed.config, agencies=tuple(a for a in deployed.config.agencies if a.name != "council"))
+        with pytest.raises(ConfigError, match="what council sent last is not matched yet: put that agency back"):
+            Server(without, open_store(without))
+        with pytest.raises(ConfigError, match="council"):
+            retire(without, "KEY-2", remove=True)
+
+    deployed.restart(while_down=start)
+    deployed.settle()
 
 
 def test_without_a_previous_epoch_there_is_nothing_to_retire(tmp_path: Path) -> None:
