@@ -128,10 +128,6 @@ class BlockIndex:
         """Whether more rows are removed than are there, and so many that it is worth the time to make memory anew."""
         return self.removed_count > max(self.row_count - self.removed_count, _WORN_ROWS)
 
-    def largest_block(self) -> int:
-        """Rows in the fullest block."""
-        return int(self._fronts[: self._blocks_by_token.count, 1].max(initial=0))
-
     def _reserve_blocks(self, more_rows: int) -> None:
         self._blocks_by_token.reserve(more_rows * self._passes)
         self._fronts.reserve(len(self._blocks_by_token.keys))
