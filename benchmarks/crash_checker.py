@@ -18,6 +18,7 @@ from benchmarks.crash_feed import Plan
 from benchmarks.demo import latest_by_person
 from matcher.agency.keys import AliasKey
 from matcher.agency.push import TokenFileSource
+from matcher.clustering.resolve import Person
 from matcher.config import ServerConfig
 from matcher.frame import pack_aliases, pack_records
 from matcher.model import FrameKind
@@ -115,7 +116,7 @@ def check_store(store: SqliteStore, oracle: Oracle, config: ServerConfig, findin
     pipeline.match_all()
     named, expected = _persons(pipeline), _persons(oracle.pipeline)
     findings.persons_differ += len(set(named.values()) ^ set(expected.values()))
-    told, should = _told(pipeline, named), _told(oracle.pipeline, expected)
+    told, should = _told(pipeline), _told(oracle.pipeline)
     findings.told_differ += len(set(told.items()) ^ set(should.items()))
     alerts = store.alerts_after(0, store.last_sequence)
     findings.sequences_wrong += sum(alert.sequence != n for n, alert in enumerate(alerts, 1))
@@ -144,14 +145,18 @@ def read_lines(received: Path) -> list[dict[str, Any]]:
 
 
 def _persons(pipeline: Pipeline) -> dict[bytes, Members]:
-    registry = pipeline.registry
-    return {
-        pipeline.person_id(person): frozenset(
-            (pipeline.alerting.agency_of(record).name, registry.alias(record)) for record in person.records
-        )
-        for person in pipeline.persons.people(pipeline.persons.everyone())
-    }
+    everyone = pipeline.persons.people(pipeline.persons.everyone())
+    return {pipeline.person_id(person): _members(pipeline, person) for person in everyone}
 
 
-def _told(pipeline: Pipeline, persons: dict[bytes, Members]) -> dict[Members, frozenset[str]]:
-    return {persons[person_id]: agencies for person_id, agencies in pipeline.alerting.known_persons().items()}
+def _told(pipeline: Pipeline) -> dict[Members, int]:
+    """Persons of whom the coordinator knows, and at which agencies, as bits in the configuration's order."""
+    told = pipeline.alerting.told
+    known = told.persons()[~told.dormant(told.persons())]
+    people, agencies = pipeline.persons.people(known), told.agencies(known).tolist()
+    return {_members(pipeline, person): at for person, at in zip(people, agencies, strict=True)}
+
+
+def _members(pipeline: Pipeline, person: Person) -> Members:
+    alerting, registry = pipeline.alerting, pipeline.registry
+    return frozenset((alerting.agency_of(record).name, registry.alias(record)) for record in person.records)

@@ -172,16 +172,6 @@ class Alerting:
         """The agency that holds a record."""
         return self._settings.agencies[self._registry.agency(record)]
 
-    def known_persons(self) -> dict[bytes, frozenset[str]]:
-        """Persons the coordinator was last told are active at two or more agencies, and at which."""
-        persons = self.told.persons()
-        persons = persons[~self.told.dormant(persons)]
-        agencies = [
-            frozenset(name for name, bit in self._bits.items() if told >> bit & 1)
-            for told in self.told.agencies(persons).tolist()
-        ]
-        return dict(zip(self._names.persons(persons), agencies, strict=True))
-
     def active(self, person: Person, today: int) -> set[int]:
         """Records of a person that count: those that an alert names."""
         people = People.of([person])

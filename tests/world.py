@@ -130,10 +130,13 @@ class World:
     def told(self) -> dict[frozenset[Name], frozenset[str]]:
         """Persons the coordinator knows of, and the agencies it was told."""
         self.settle()
-        found = {self.pipeline.persons.person_of(record) for record in range(self.pipeline.registry.count)}
-        by_id = {self.pipeline.person_id(person): self._members(person) for person in found if person}
-        told = self.pipeline.alerting.known_persons()
-        return {by_id[person_id]: agencies for person_id, agencies in told.items()}
+        told, agencies = self.pipeline.alerting.told, self.pipeline.settings.agencies
+        known = told.persons()[~told.dormant(told.persons())]
+        assert self.pipeline.persons.oldest(known).tolist() == known.tolist()
+        return {
+            self._members(person): frozenset(each.name for bit, each in enumerate(agencies) if at >> bit & 1)
+            for person, at in zip(self.pipeline.persons.people(known), told.agencies(known).tolist(), strict=True)
+        }
 
     def told_ids(self) -> list[bytes]:
         """Names of all persons the coordinator was told of, dormant ones too."""
