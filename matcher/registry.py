@@ -123,10 +123,6 @@ class Registry:
         """Day (n,) each of some records' persons was last met."""
         return self._of("day", records)
 
-    def frames(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Frame (n,) each of some records (n,) is stored in."""
-        return self._of("frame", records)
-
     def epochs(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
         """Epoch (n,) the tokens of each of some records (n,) are of, -1 where they are gone."""
         return self._of("epoch", records)
