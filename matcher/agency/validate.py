@@ -19,7 +19,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from matcher.agency import dates
 from matcher.agency.identity import SOURCE_COLUMNS, NormalisedBatch, Problem, RawBatch
 from matcher.agency.normalise import normalise
 from matcher.agency.sources import SourceColumns, columns_of, read
@@ -78,8 +77,6 @@ class Report:
     problem_count: int = 0
     problems: list[Problem] = field(default_factory=list)
     """The first `MAX_PROBLEMS`, by row and column within a batch of rows."""
-    default_dates: int = 0
-    """Dates of birth that a system filled in, such as 1 January."""
     near_duplicates: int = 0
     """Pairs of rows of different records that look like one person."""
     near_duplicate_rows: list[tuple[int, int, float]] = field(default_factory=list)
@@ -126,7 +123,6 @@ def _count(report: Report, raw: RawBatch, batch: NormalisedBatch) -> None:
             report.columns[problem.column].reasons[problem.reason] += 1
         if len(report.problems) < MAX_PROBLEMS:
             report.problems.append(problem)
-        report.default_dates += problem.column == "dob" and problem.reason == dates.DEFAULT
     for name, column in report.columns.items():
         if name == "dob":
             column.present += sum(map(bool, map("".join, zip(batch.year, batch.month, batch.day, strict=True))))

@@ -48,7 +48,6 @@ def test_counts(tmp_path: Path) -> None:
     )
     assert (report.rows, report.usable, report.records) == (6, 3, 2)
     assert report.left_out == {sources.WRONG_COUNT: 1, normalise.NO_REF: 1, sources.AGAIN: 1}
-    assert report.default_dates == 2
     assert {name: column.present for name, column in report.columns.items()} == {
         "record_ref": 3,
         "forename": 3,
