@@ -109,9 +109,8 @@ class Frame:
 
 
 class Decision(IntEnum):
-    """What a match weight means; NON_MATCH pairs are never kept."""
+    """What a pair that is kept is."""
 
-    NON_MATCH = 0
     POSSIBLE_MATCH = 1
     MATCH = 2
 

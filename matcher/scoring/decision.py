@@ -6,7 +6,7 @@ from math import log2
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.model import ConfidenceBand, Decision
+from matcher.model import ConfidenceBand
 
 MATCH_PROBABILITY = 0.95
 POSSIBLE_PROBABILITY = 0.5
@@ -48,9 +48,3 @@ class Thresholds:
     def possible_weight(self) -> float:
         """Least weight of a POSSIBLE_MATCH, bits."""
         return weight_of(self.possible)
-
-    def decide(self, weight: float) -> Decision:
-        """The decision on one pair."""
-        if weight >= self.match_weight:
-            return Decision.MATCH
-        return Decision.POSSIBLE_MATCH if weight >= self.possible_weight else Decision.NON_MATCH

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.config import ServerConfig
-from matcher.model import ConfidenceBand, Decision
+from matcher.model import ConfidenceBand
 from matcher.scoring.decision import Thresholds, confidence, probability, weight_of
 
 
@@ -17,17 +17,9 @@ def test_far_weights_do_not_overflow():
     assert probability(np.array([-1000, 1000], np.float32)) == pytest.approx([0.0, 1.0])
 
 
-@pytest.mark.parametrize(
-    ("weight", "decision"),
-    [
-        (-1.0, Decision.NON_MATCH),
-        (0.0, Decision.POSSIBLE_MATCH),
-        (1.999, Decision.POSSIBLE_MATCH),
-        (2.001, Decision.MATCH),
-    ],
-)
-def test_decisions_follow_the_odds(weight, decision):
-    assert Thresholds(match=0.8, possible=0.5).decide(weight) is decision
+def test_thresholds_are_the_odds():
+    thresholds = Thresholds(match=0.8, possible=0.5)
+    assert (thresholds.possible_weight, thresholds.match_weight) == pytest.approx((0.0, 2.0))
 
 
 def test_bands():
