@@ -19,9 +19,9 @@ from benchmarks.machine import machine, write
 from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
 from matcher.agency.normalise import normalise
 from matcher.agency.tokeniser import canonical_columns
-from matcher.blocking.passes import blocking_values
+from matcher.blocking.passes import Columns, Parts
 from matcher.evaluation.measures import pairs_of_persons
-from matcher.scheme import LinkageScheme, scheme_named
+from matcher.scheme import LinkageScheme, Pass, scheme_named
 from matcher.settings import Settings
 
 _BLOCK_CAP = Settings(()).block_cap
@@ -126,6 +126,14 @@ def blocks_of(records: pd.DataFrame, person: NDArray[np.int64], scheme: LinkageS
         codes[p] = _numbered(value or None for value in blocking_values(each, canonical))
     kept = np.array(batch.rows, np.int64)
     return Blocks(tuple(each.name for each in scheme.passes), codes, _numbered(columns["agency"])[kept], person[kept])
+
+
+def blocking_values(blocking_pass: Pass, columns: Columns) -> list[bytes]:
+    """The canonical blocking value of every row, b'' where a part is missing: parts in order, each ended by 0x1F."""
+    made = Parts(columns)
+    parts = [made[part] for part in blocking_pass.parts]
+    texts = [[part.values[code] if code >= 0 else "" for code in part.codes.tolist()] for part in parts]
+    return ["".join(text + "\x1f" for text in row).encode() if all(row) else b"" for row in zip(*texts, strict=True)]
 
 
 def _numbered(values: Iterable[str | bytes | None]) -> NDArray[np.int32]:

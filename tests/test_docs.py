@@ -13,6 +13,7 @@ import click
 import numpy as np
 import pytest
 
+from benchmarks.blocking import blocking_values
 from matcher.agency.elements import elements
 from matcher.agency.identity import NormalisedBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
@@ -20,7 +21,6 @@ from matcher.agency.nicknames import ROOTS
 from matcher.agency.signing.values import sign_values
 from matcher.agency.tokeniser import Tokeniser, canonical_columns
 from matcher.blocking.common_names import COMMON_NAMES
-from matcher.blocking.passes import blocking_values
 from matcher.cli import main
 from matcher.config import (
     Agency,

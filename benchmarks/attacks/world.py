@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.blocking import blocking_values
 from benchmarks.population import generate
 from matcher.agency.identity import SOURCE_COLUMNS, NormalisedBatch, RawBatch
 from matcher.agency.normalise import normalise
 from matcher.agency.tokeniser import canonical_columns
-from matcher.blocking.passes import Columns, blocking_values
+from matcher.blocking.passes import Columns
 from matcher.scheme import LinkageScheme, Pass
 
 _RECORDS_A_PERSON = 1.55

@@ -6,10 +6,10 @@ A peer should not lose for want of cleaning or of candidate pairs. So values are
 
 import pandas as pd
 
+from benchmarks.blocking import blocking_values
 from benchmarks.datasets import Dataset
 from matcher.agency.normalise import normalise
 from matcher.agency.tokeniser import canonical_columns
-from matcher.blocking.passes import blocking_values
 from matcher.scheme import Pass
 
 COLUMNS = ("forename", "surname", "year", "month", "day", "sex", "postcode", "address", "identifier", "state")

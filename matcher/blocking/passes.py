@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.blocking.common_names import COMMON_NAMES
-from matcher.scheme import Pass
 
 Columns = Mapping[str, Sequence[str]]
 """Canonical columns by name (forename, surname, year, month, day, postcode and the identifier), '' where missing."""
@@ -131,11 +130,3 @@ class Parts:
         ones, others = np.divmod(pairs, max(len(right.values), 1))
         made = _OF_TWO[function](left.at(ones), right.at(others))
         return Coded.of(made).taken(places)
-
-
-def blocking_values(blocking_pass: Pass, columns: Columns) -> list[bytes]:
-    """The canonical blocking value of every row, b'' where a part is missing: parts in order, each ended by 0x1F."""
-    made = Parts(columns)
-    parts = [made[part] for part in blocking_pass.parts]
-    texts = [[part.values[code] if code >= 0 else "" for code in part.codes.tolist()] for part in parts]
-    return ["".join(text + "\x1f" for text in row).encode() if all(row) else b"" for row in zip(*texts, strict=True)]

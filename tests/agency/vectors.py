@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.blocking import blocking_values
 from matcher.agency.elements import elements
-from matcher.blocking.passes import blocking_values
 from matcher.scheme import SCHEMES, LinkageScheme
 from tests import reference
 

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from benchmarks import blocking
 from benchmarks.__main__ import main
-from benchmarks.blocking import Blocks, blocks_of, measure
+from benchmarks.blocking import Blocks, blocking_values, blocks_of, measure
 from benchmarks.population import generate
 from matcher.agency.identity import SOURCE_COLUMNS, RawBatch
 from matcher.agency.normalise import normalise
 from matcher.agency.tokeniser import canonical_columns
-from matcher.blocking.passes import blocking_values
 from matcher.scheme import UK_PERSON_V1
 
 CLOSE = 0.0001
