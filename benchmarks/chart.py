@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from math import floor, log10
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from matcher.evaluation.report.axes import WIDTH, LogScale, Scale, axes, frame, line
+from matcher.evaluation.report.axes import WIDTH, Scale, axes, frame, line
 from matcher.evaluation.report.markup import Html, join, raw, tag
 
 _HEIGHT = 300.0
@@ -23,6 +25,22 @@ text.second { fill: #b3560b; stroke: none; }
 """
 
 
+@dataclass(frozen=True, slots=True)
+class LogScale(Scale):
+    """A map of values above 0 to places, each ten times another as far from it."""
+
+    def __call__(self, value: float) -> float:
+        """The place of a value; values outside stand at the end."""
+        value = min(max(value, self.low), self.high)
+        return self.start + log10(value / self.low) / log10(self.high / self.low) * (self.stop - self.start)
+
+    def ticks(self) -> list[float]:
+        """Ones, twos and fives between the ends."""
+        decades = range(floor(log10(self.low)), floor(log10(self.high)) + 1)
+        values = (digit * 10.0**decade for decade in decades for digit in (1, 2, 5))
+        return [value for value in values if self.low <= value <= self.high]
+
+
 class Panel(NamedTuple):
     """One of the charts that stand side by side."""
 
@@ -30,7 +48,8 @@ class Panel(NamedTuple):
     y_title: str
     lines: dict[str, list[float]]
     """Two at most, by name."""
-    kind: type[Scale]
+    is_share: bool = False
+    """Its values are, 0 to 1; else they stand on a logarithmic scale."""
 
 
 def run(figures_path: Path, out: Path) -> None:
@@ -53,11 +72,9 @@ def _panels(results: Sequence[dict[str, Any]]) -> list[Panel]:
     worked = column("server_cpu_microseconds_per_record")
     found = {"precision": column("known_to_two_precision"), "recall": column("known_to_two_recall")}
     return [
-        Panel(
-            "Cost of a record", "microseconds", {"appended and matched": taken, "matcher's processor": worked}, LogScale
-        ),
-        Panel("Candidates of a record", "pairs", {"candidates": column("candidates_per_record")}, LogScale),
-        Panel("Known to two or more agencies", "share", found, Scale),
+        Panel("Cost of a record", "microseconds", {"appended and matched": taken, "matcher's processor": worked}),
+        Panel("Candidates of a record", "pairs", {"candidates": column("candidates_per_record")}),
+        Panel("Known to two or more agencies", "share", found, is_share=True),
     ]
 
 
@@ -78,8 +95,9 @@ def sheet(held: Sequence[float], panels: Sequence[Panel], made: str) -> Html:
 
 def _panel(held: Sequence[float], panel: Panel) -> Html:
     values = [value for each in panel.lines.values() for value in each]
-    ends = (_LOWEST_SHARE, 1.0) if panel.kind is Scale else (min(values) / _UP, max(values) * _UP)
-    x, y = frame((min(held) / _ACROSS, max(held) * _ACROSS), ends, _HEIGHT, (LogScale, panel.kind))
+    ends = (_LOWEST_SHARE, 1.0) if panel.is_share else (min(values) / _UP, max(values) * _UP)
+    x, y = frame((min(held) / _ACROSS, max(held) * _ACROSS), ends, _HEIGHT)
+    x, y = LogScale(*astuple(x)), y if panel.is_share else LogScale(*astuple(y))
     parts = [
         tag("text", panel.title, x=(x.start + x.stop) / 2, y=0, text_anchor="middle"),
         axes(x, y, "records held", panel.y_title, lambda value: f"{value:,.10g}"),

@@ -2,10 +2,12 @@
 
 from xml.etree import ElementTree
 
+import pytest
 from click.testing import CliRunner
 
 from benchmarks import scale
 from benchmarks.__main__ import main
+from benchmarks.chart import LogScale
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -49,3 +51,10 @@ def test_other_figures_are_refused(tmp_path):
     assert result.exit_code == 1
     assert "is not what `scale --json` writes" in result.output
     assert not (tmp_path / "x.svg").exists()
+
+
+def test_logarithmic_scales():
+    places = LogScale(3.0, 3000.0, 100.0, 400.0)
+    assert places.ticks() == pytest.approx([5, 10, 20, 50, 100, 200, 500, 1000, 2000])
+    assert [places(each) for each in (3, 30, 300, 3000)] == pytest.approx([100, 200, 300, 400])
+    assert [places(1), places(9999)] == [100, 400]

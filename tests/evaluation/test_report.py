@@ -12,7 +12,7 @@ import pytest
 from matcher.evaluation.evaluation import CALIBRATION_FLOOR, Evaluation, evaluate, evaluate_files
 from matcher.evaluation.figures import figures
 from matcher.evaluation.measures import pair_quality
-from matcher.evaluation.report.axes import LogScale, Scale
+from matcher.evaluation.report.axes import Scale
 from matcher.evaluation.report.markup import tag
 from matcher.evaluation.report.page import page
 from matcher.linking import link_files
@@ -123,13 +123,6 @@ def test_scales(low, high, ticks):
     assert scale.ticks() == pytest.approx(ticks)
     assert [scale(low), scale((low + high) / 2), scale(high)] == pytest.approx([200, 150, 100])
     assert [scale(low - 1), scale(high + 1)] == [200, 100]
-
-
-def test_logarithmic_scales():
-    scale = LogScale(3.0, 3000.0, 100.0, 400.0)
-    assert scale.ticks() == pytest.approx([5, 10, 20, 50, 100, 200, 500, 1000, 2000])
-    assert [scale(each) for each in (3, 30, 300, 3000)] == pytest.approx([100, 200, 300, 400])
-    assert [scale(1), scale(9999)] == [100, 400]
 
 
 def test_every_chart_is_described(html):

@@ -36,30 +36,9 @@ class Scale:
         return [number * step for number in range(first, floor(self.high / step + 1e-9) + 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class LogScale(Scale):
-    """A map of values above 0 to places, each ten times another as far from it."""
-
-    def __call__(self, value: float) -> float:
-        """The place of a value; values outside stand at the end."""
-        value = min(max(value, self.low), self.high)
-        return self.start + log10(value / self.low) / log10(self.high / self.low) * (self.stop - self.start)
-
-    def ticks(self) -> list[float]:
-        """Ones, twos and fives between the ends."""
-        decades = range(floor(log10(self.low)), floor(log10(self.high)) + 1)
-        values = (digit * 10.0**decade for decade in decades for digit in (1, 2, 5))
-        return [value for value in values if self.low <= value <= self.high]
-
-
-def frame(
-    x: tuple[float, float],
-    y: tuple[float, float],
-    height: float,
-    kinds: tuple[type[Scale], type[Scale]] = (Scale, Scale),
-) -> tuple[Scale, Scale]:
+def frame(x: tuple[float, float], y: tuple[float, float], height: float) -> tuple[Scale, Scale]:
     """Scales of a chart with room for its axes, for values from low to high."""
-    return kinds[0](*x, _LEFT, WIDTH - _RIGHT), kinds[1](*y, height - _BOTTOM, _TOP)
+    return Scale(*x, _LEFT, WIDTH - _RIGHT), Scale(*y, height - _BOTTOM, _TOP)
 
 
 def axes(x: Scale, y: Scale, x_title: str, y_title: str, label: Callable[[float], str]) -> Html:
