@@ -80,7 +80,7 @@ class BlockIndex:
         field_masks: NDArray[np.uint16],
         records: NDArray[np.int64],
         agency: int,
-        epoch: int = 0,
+        epoch: int,
     ) -> range:
         """Half of an `insert`: what is compared. May go ahead of `place`, in another thread."""
         first, last = self.row_count, self.row_count + len(records)

@@ -79,16 +79,14 @@ def evaluate_files(
     model: MatchModel | None = None,
     expected_population: int | None = None,
     thresholds: Thresholds = BALANCED,
-    today: date | None = None,
     jobs: int = 1,
 ) -> Evaluation:
     """Link files as `link_files` does and compare with the column that names each record's true person.
 
-    `group_columns`: columns by whose values quality is told, besides sex and age band. `today`: day by which ages are
-    reckoned, the local day unless given. `jobs`: processes that tokenise. `InputFileError` as from linking, and if a
-    truth or a column is missing.
+    `group_columns`: columns by whose values quality is told, besides sex and age band, reckoned by the local day.
+    `jobs`: processes that tokenise. `InputFileError` as from linking, and if a truth or a column is missing.
     """
-    reader = TruthReader.of(scheme, truth_column, group_columns, today or date.today())
+    reader = TruthReader.of(scheme, truth_column, group_columns, date.today())
     linked = link_batches(
         reader.read(files),
         scheme,

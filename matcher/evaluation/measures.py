@@ -19,6 +19,7 @@ Labels = NDArray[Any]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_BINS = 10
 MIXED = "mixed"
 """Label of a pair whose records have two different labels."""
 UNKNOWN = "unknown"
@@ -265,18 +266,18 @@ class Calibration:
         return float(np.average(abs(self.predicted - self.observed), weights=self.count)) if len(self.count) else 0.0
 
 
-def calibration(probability: NDArray[Any], is_match: Flags, bins: int = 10, floor: float = 0.0) -> Calibration:
-    """Calibration of predicted probabilities (n,), 0 to 1, in `bins` of equal width between 0 and 1.
+def calibration(probability: NDArray[Any], is_match: Flags, floor: float = 0.0) -> Calibration:
+    """Calibration of predicted probabilities (n,), 0 to 1, in ten bins of equal width between 0 and 1.
 
     Candidate pairs are mostly sure non-matches: a million right predictions of 0 hide any error elsewhere. `floor`
     leaves those predicted below it out.
     """
     kept = probability >= floor
     probability, is_match = probability[kept].astype(np.float64), is_match[kept]
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    place = np.clip(np.searchsorted(edges, probability, side="right") - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
+    edges = np.linspace(0.0, 1.0, _BINS + 1)
+    place = np.clip(np.searchsorted(edges, probability, side="right") - 1, 0, _BINS - 1)
+    count = np.bincount(place, minlength=_BINS)
     used = np.flatnonzero(count)
-    predicted = np.bincount(place, probability, minlength=bins)[used] / count[used]
-    observed = np.bincount(place, is_match, minlength=bins)[used] / count[used]
+    predicted = np.bincount(place, probability, minlength=_BINS)[used] / count[used]
+    observed = np.bincount(place, is_match, minlength=_BINS)[used] / count[used]
     return Calibration(edges[used], predicted, observed, count[used].astype(np.int64), floor)

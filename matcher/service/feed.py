@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import grpc
 
@@ -50,19 +50,12 @@ def checked_page_size(size: int) -> int:
 class FeedServicer(FeedServiceServicer):
     """See the contract."""
 
-    def __init__(
-        self,
-        config: ServerConfig,
-        directory: Directory,
-        matching: Matching,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, config: ServerConfig, directory: Directory, matching: Matching) -> None:
         self._config = config
         self._directory = directory
         self._matching = matching
         self._store = matching.store
-        self._now = now
-        self._quotas = Quotas(config, now)
+        self._quotas = Quotas(config)
 
     def GetScheme(self, request: pb.GetSchemeRequest, context: grpc.ServicerContext) -> pb.GetSchemeResponse:
         """See the contract."""
@@ -97,7 +90,7 @@ class FeedServicer(FeedServiceServicer):
                 batch.record_count,
                 batch.epoch,
                 payload,
-                int(self._now()),
+                int(time.time()),
                 request.backfill,
             )
             self._matching.committed(agency)
@@ -170,7 +163,7 @@ class FeedServicer(FeedServiceServicer):
         request_id = checked_name(request.request_id, "request_id")
         content = hashlib.sha256(bytes([kind]) + payload).digest()
         self._store.submit(
-            self._agency(context), request_id, kind, self._config.epoch, payload, content, int(self._now())
+            self._agency(context), request_id, kind, self._config.epoch, payload, content, int(time.time())
         )
         self._matching.committed()
 
@@ -178,4 +171,4 @@ class FeedServicer(FeedServiceServicer):
         return self._directory.identify(context).name
 
     def _limits(self) -> Limits:
-        return Limits(self._config.epoch, self._config.max_batch_records, int(self._now()) // DAY_SECONDS)
+        return Limits(self._config.epoch, self._config.max_batch_records, int(time.time()) // DAY_SECONDS)

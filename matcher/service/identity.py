@@ -52,8 +52,8 @@ class Caller:
 class Directory:
     """Callers by the URI name of their certificate, less those whose certificate is denied or has expired."""
 
-    def __init__(self, config: ServerConfig, deny_list: DenyList | None = None) -> None:
-        self._deny_list = deny_list or DenyList(None)
+    def __init__(self, config: ServerConfig, deny_list: DenyList) -> None:
+        self._deny_list = deny_list
         self._callers = {
             party.certificate: Caller(role, party.name, isinstance(party, Coordinator) and party.restricted)
             for role, parties in (

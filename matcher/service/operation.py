@@ -1,7 +1,6 @@
 """StatusService: what an operator may call. Counts are blurred: the presence of one person cannot be read off them."""
 
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 
 import grpc
@@ -25,11 +24,10 @@ def blurred(count: int) -> pb.BlurredCount:
 class StatusServicer(StatusServiceServicer):
     """See the contract."""
 
-    def __init__(self, matching: Matching, removal_days: int, epoch: int, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, matching: Matching, removal_days: int, epoch: int) -> None:
         self._epoch = epoch
         self._matching = matching
         self._removal_seconds = removal_days * DAY_SECONDS
-        self._now = now
 
     def GetStatus(self, request: pb.GetStatusRequest, context: grpc.ServicerContext) -> pb.GetStatusResponse:
         """See the contract."""
@@ -64,5 +62,5 @@ class StatusServicer(StatusServiceServicer):
                 for agency, count, old in sorted(zip(agencies, held, behind, strict=True))
             ],
             removals_unconfirmed=blurred(store.removals_unconfirmed),
-            removals_overdue=blurred(store.removals_overdue(int(self._now()) - self._removal_seconds)),
+            removals_overdue=blurred(store.removals_overdue(int(time.time()) - self._removal_seconds)),
         )
