@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -24,7 +23,9 @@ def open_channel(
 ) -> grpc.Channel:
     """A channel to the matcher. `server_name`: the DNS name its certificate must have, if not the address's own.
     `justification`: sent with every call."""
-    credentials = grpc.ssl_channel_credentials(*(_read(path) for path in (tls.authority, tls.key, tls.certificate)))
+    credentials = grpc.ssl_channel_credentials(
+        *(path.read_bytes() for path in (tls.authority, tls.key, tls.certificate))
+    )
     options: list[tuple[str, str | int]] = [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -35,6 +36,19 @@ def open_channel(
         options.append(("grpc.ssl_target_name_override", server_name))
     channel = grpc.secure_channel(address, credentials, options)
     return grpc.intercept_channel(channel, _Justified(justification)) if justification else channel
+
+
+class Client:
+    """Whoever calls over a channel, which is closed at the end of a `with`."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
 
 
 class _Justified(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
@@ -51,10 +65,6 @@ class _Justified(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterce
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         """The same."""
         return self.intercept_unary_unary(continuation, details, request)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import grpc
 import numpy as np
 
 from matcher.errors import SchemeMismatchError, UnknownEpochError, WrongAgencyError, WrongKeyError
-from matcher.rpc import refusals
+from matcher.rpc import Client, refusals
 from matcher.scheme import LinkageScheme
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.feed_service_pb2_grpc import FeedServiceStub
@@ -25,20 +23,12 @@ class Removal:
     closed_at: int
 
 
-class FeedClient:
+class FeedClient(Client):
     """Calls of one agency over one channel. A refused call raises `RemoteError`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self._channel = channel
+        super().__init__(channel)
         self._stub = FeedServiceStub(channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._channel.close()
 
     def check_name(self, agency: str) -> pb.GetSchemeResponse:
         """Compare an agency's name with that of its certificate at the matcher before anything is sent; what the

@@ -10,15 +10,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import grpc
 
 from matcher.coordinator.opening import OpenedReference, Opener
 from matcher.errors import RemoteError, SealError
 from matcher.model import Alert, Disclosure, Resolution
-from matcher.rpc import refusals
+from matcher.rpc import Client, refusals
 from matcher.scheme import LinkageScheme
 from matcher.v1 import alert_service_pb2 as pb
 from matcher.v1 import case_service_pb2 as case_pb
@@ -57,7 +55,7 @@ class OpenedAlert:
         return self.alert.sequence
 
 
-class AlertClient:
+class AlertClient(Client):
     """Calls of one coordinator's consumer over one channel. A refused call raises `RemoteError`.
 
     `reopen` gives the channel to go on with after a break, so that a renewed certificate takes effect.
@@ -71,19 +69,12 @@ class AlertClient:
         scheme: LinkageScheme,
         reopen: Callable[[], grpc.Channel] | None = None,
     ) -> None:
+        super().__init__(channel)
+        self._stub = AlertServiceStub(channel)
         self._reopen = reopen
-        self._use(channel)
         self._consumer = consumer
         self._opener = opener
         self._scheme = scheme
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._channel.close()
 
     def alerts(self, *, follow: bool = True) -> Iterator[OpenedAlert]:
         """Alerts behind the consumer's mark, in order, gapless; reconnects.
@@ -196,10 +187,6 @@ class AlertClient:
                 )
             )
 
-    def _use(self, channel: grpc.Channel) -> None:
-        self._channel = channel
-        self._stub = AlertServiceStub(channel)
-
     def _renew(self) -> None:
         """Go on over a new channel, whose certificate may be a newer one."""
         if self._reopen is None:
@@ -210,7 +197,7 @@ class AlertClient:
             log.warning("the certificate cannot be read (%s)", error.strerror)
             return
         self._channel.close()
-        self._use(channel)
+        self._channel, self._stub = channel, AlertServiceStub(channel)
 
     def _events(self, last: int | None) -> Iterator[pb.WatchAlertsResponse]:
         with refusals():
@@ -230,20 +217,12 @@ class AlertClient:
             return None
 
 
-class CaseClient:
+class CaseClient(Client):
     """Calls of a coordinator about cases over one channel. A refused call raises `RemoteError`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self._channel = channel
+        super().__init__(channel)
         self._stub = CaseServiceStub(channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._channel.close()
 
     def open(self, person_id: bytes) -> bytes:
         """Name of the person's open case, opened if there is none."""
