@@ -5,8 +5,9 @@ A table of anchored forms decides; there is no guessing. A form gives pieces for
 """
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from anyascii import anyascii
@@ -25,28 +26,12 @@ _MAX_LENGTH = 48
 _FIRST_YEAR = 1880
 _EPOCH = date(1970, 1, 1)
 
+_MONTH_NAMES: Final = (
+    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE",
+    "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER",
+)  # fmt: skip
 _MONTHS: Final = {
-    **{
-        name[:length]: number
-        for number, name in enumerate(
-            [
-                "JANUARY",
-                "FEBRUARY",
-                "MARCH",
-                "APRIL",
-                "MAY",
-                "JUNE",
-                "JULY",
-                "AUGUST",
-                "SEPTEMBER",
-                "OCTOBER",
-                "NOVEMBER",
-                "DECEMBER",
-            ],
-            1,
-        )
-        for length in range(3, len(name) + 1)
-    },
+    name[:length]: number for number, name in enumerate(_MONTH_NAMES, 1) for length in range(3, len(name) + 1)
 }
 
 _GAP = r"\?{1,2}|-{1,2}|_{1,2}|X{1,2}|NK|UU"
@@ -221,8 +206,4 @@ def _possible(parts: _Parts) -> _Parts:
 
 def _days_in(year: int, month: int) -> int:
     """Days of the month; the most there can be where the month, or February's year, is unknown."""
-    if not month:
-        return 31
-    if month == 12:
-        return 31
-    return (date(year or 2000, month + 1, 1) - timedelta(days=1)).day
+    return monthrange(year or 2000, month)[1] if month else 31
