@@ -4,6 +4,7 @@ Arrays are views of the message's bytes.
 No refusal holds a value: it names a column, a limit or a count.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -37,6 +38,10 @@ from matcher.model import (
 from matcher.scheme import ALIAS_BYTES, ENCAPSULATION_BYTES, MOST_VARIANTS, SEALED_BYTES, TOKEN_BYTES, LinkageScheme
 from matcher.v1 import alert_service_pb2, records_pb2
 
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What a client names something by."""
+ID_BYTES = 16
+_USUAL_PAGE, _LARGEST_PAGE = 100, 1000
 _FIRST_DAY = -25567
 """1900-01-01."""
 _FLOOD_LEAST, _FLOOD_SHARE = 64, 8
@@ -49,6 +54,27 @@ class Limits(NamedTuple):
     max_batch_records: int
     today: int
     """Days since 1970-01-01."""
+
+
+def checked_name(name: str, field: str) -> str:
+    """A name a client chose; `InvalidArgumentError` if it is not 1 to 64 of A-Z, a-z, 0-9, ., _ and -."""
+    if not NAME.fullmatch(name):
+        raise InvalidArgumentError(field, "must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
+    return name
+
+
+def checked_id(value: bytes, field: str) -> bytes:
+    """A name the matcher gave; `InvalidArgumentError` if it does not have 16 bytes."""
+    if len(value) != ID_BYTES:
+        raise InvalidArgumentError(field, f"must have {ID_BYTES} bytes")
+    return value
+
+
+def checked_page_size(size: int) -> int:
+    """How much a client asks for at most, 0 for the usual; `InvalidArgumentError` if it is too much."""
+    if size > _LARGEST_PAGE:
+        raise InvalidArgumentError("page_size", f"must be at most {_LARGEST_PAGE}")
+    return size or _USUAL_PAGE
 
 
 def scheme_message(scheme: LinkageScheme) -> records_pb2.Scheme:

@@ -13,12 +13,18 @@ from matcher.errors import AcknowledgeAheadError, ConsumerFencedError, InvalidAr
 from matcher.explanation import ExplainedLink, Explainer
 from matcher.frame import pack_answer
 from matcher.model import Alert, Answer, FrameKind, Resolution
-from matcher.service.feed import checked_id, checked_name, checked_page_size
 from matcher.service.identity import REFUSAL
 from matcher.service.matching import Matching
 from matcher.v1 import alert_service_pb2 as pb
 from matcher.v1.alert_service_pb2_grpc import AlertServiceServicer
-from matcher.wire import alert_message, evidence_messages, member_message
+from matcher.wire import (
+    alert_message,
+    checked_id,
+    checked_name,
+    checked_page_size,
+    evidence_messages,
+    member_message,
+)
 
 CHECKPOINT_SECONDS = 10.0
 _FENCE_SECONDS = 1.0

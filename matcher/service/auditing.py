@@ -7,7 +7,6 @@ reference, a name an agency gave a request, or a count of what matched; what a c
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,15 +16,15 @@ from typing import Any
 
 from matcher.audit.log import AuditLog
 from matcher.config import ServerConfig
-from matcher.errors import AuditError, InvalidArgumentError
+from matcher.errors import AuditError
 from matcher.model import Frame, MatchOutcome
 from matcher.rpc import JUSTIFICATION
 from matcher.scheme import ALIAS_BYTES
 from matcher.service.identity import Caller, Role
 from matcher.service.operation import DISTRIBUTION
+from matcher.wire import NAME, checked_name
 
 log = logging.getLogger(__name__)
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_PARTICIPANTS = 64
 Facts = dict[str, object]
 
@@ -53,7 +52,7 @@ class Noted:
 
 
 def _name(text: str) -> str:
-    return text if _NAME.fullmatch(text) else "(invalid)"
+    return text if NAME.fullmatch(text) else "(invalid)"
 
 
 def _batch(request: Any) -> Facts:
@@ -162,9 +161,7 @@ class AuditedCall:
     def justified(self, metadata: Iterable[tuple[str, str | bytes]]) -> None:
         """Why, if the caller says so; `InvalidArgumentError` if that is no reference."""
         for reason in (str(value) for name, value in metadata if name == JUSTIFICATION):
-            if not _NAME.fullmatch(reason):
-                raise InvalidArgumentError(JUSTIFICATION, "must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
-            self._who[JUSTIFICATION] = reason
+            self._who[JUSTIFICATION] = checked_name(reason, JUSTIFICATION)
 
     def by_unknown(self, fingerprint: str) -> None:
         """A certificate (SHA-256, in hex) that is no caller's."""

@@ -10,10 +10,10 @@ from matcher.config import ServerConfig
 from matcher.errors import InvalidArgumentError, NotFoundError
 from matcher.frame import pack_closure
 from matcher.model import DAY_SECONDS, Case, CaseState
-from matcher.service.feed import ID_BYTES, checked_id, checked_name, checked_page_size
 from matcher.service.matching import Matching
 from matcher.v1 import case_service_pb2 as pb
 from matcher.v1.case_service_pb2_grpc import CaseServiceServicer
+from matcher.wire import ID_BYTES, checked_id, checked_name, checked_page_size
 
 
 class CaseServicer(CaseServiceServicer):

@@ -1,7 +1,6 @@
 """FeedService: what an agency may call. Nothing here looks at what other agencies hold."""
 
 import hashlib
-import re
 import time
 from collections.abc import Iterator
 
@@ -16,35 +15,11 @@ from matcher.service.matching import Matching
 from matcher.service.quotas import Quotas
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.feed_service_pb2_grpc import FeedServiceServicer
-from matcher.wire import Limits, read_aliases, read_batch, read_days, scheme_message
+from matcher.wire import Limits, checked_id, checked_name, read_aliases, read_batch, read_days, scheme_message
 
-ID_BYTES = 16
 MOST_CONFIRMED = 1000
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PAGE = 100
-_LARGEST_PAGE = 1000
 _NOTICE_SECONDS = 1.0
-
-
-def checked_name(name: str, field: str) -> str:
-    """A name a client chose; `InvalidArgumentError` if it is not 1 to 64 of A-Z, a-z, 0-9, ., _ and -."""
-    if not _NAME.fullmatch(name):
-        raise InvalidArgumentError(field, "must be 1 to 64 of A-Z, a-z, 0-9, ., _ and -")
-    return name
-
-
-def checked_id(value: bytes, field: str) -> bytes:
-    """A name the matcher gave; `InvalidArgumentError` if it does not have 16 bytes."""
-    if len(value) != ID_BYTES:
-        raise InvalidArgumentError(field, f"must have {ID_BYTES} bytes")
-    return value
-
-
-def checked_page_size(size: int) -> int:
-    """How much a client asks for at most, 0 for the usual; `InvalidArgumentError` if it is too much."""
-    if size > _LARGEST_PAGE:
-        raise InvalidArgumentError("page_size", f"must be at most {_LARGEST_PAGE}")
-    return size or _PAGE
 
 
 class FeedServicer(FeedServiceServicer):
