@@ -1,12 +1,12 @@
 """Takes the records of frames into memory: their numbers, their rows in the block index, and their places in frames."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.ahead import ahead
 from matcher.blocking.index import BlockIndex
 from matcher.clustering.resolve import Pair
 from matcher.epochs import Epochs
@@ -18,6 +18,8 @@ from matcher.scoring.scorer import Scorer
 from matcher.settings import Settings
 from matcher.store.base import MatchedFrame, Store
 
+_AHEAD = 2
+"""Frames that are read and copied while one is taken in."""
 _Copied = tuple[Frame, int, TokenBatch, NDArray[np.int64], range]
 """A matched frame, its agency, its content, the numbers of its records, -1 where they are gone, and their rows."""
 
@@ -37,10 +39,13 @@ class Intake:
     def restore(self, numbered: int, reading: Executor, matched: Iterator[MatchedFrame]) -> None:
         """Take in matched frames, where so many records were numbered ever. In the other thread the next frames are
         read, and what is compared of them is copied: most of that is memory touched for the first time."""
-        copied = ahead(reading, self._copied(matched))
+        copied = self._copied(matched)
+        waiting = deque(reading.submit(next, copied, None) for _ in range(_AHEAD))
         self.registry.skip_to(numbered)
         self.index.expect(numbered)
-        for frame, agency, batch, numbers, rows in copied:
+        while each := waiting.popleft().result():
+            waiting.append(reading.submit(next, copied, None))
+            frame, agency, batch, numbers, rows = each
             live = numbers >= 0
             self.registry.restore(agency, batch.aliases[live], numbers[live])
             self.frames.add(frame, batch, numbers.copy())
