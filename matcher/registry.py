@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
 
 class Registry:
-    """See the module. Memory: 36 bytes a record, and 28 to 36 of its alias."""
+    """See the module. Memory: 36 bytes a record, and 26 to 32 of its alias."""
 
     def __init__(self) -> None:
         self.count = 0

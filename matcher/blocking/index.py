@@ -2,7 +2,7 @@
 removed.
 
 Each block is a linked list through its rows, newest first, so a row meets every older row of its blocks by following
-the links from itself. Rows of two epochs never meet. Memory a row: P x (W + 8) + 18 bytes, and 30 to 36 bytes a block.
+the links from itself. Rows of two epochs never meet. Memory a row: P x (W + 8) + 14 bytes, and 30 to 36 bytes a block.
 """
 
 import secrets
