@@ -19,9 +19,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from matcher.agency.headers import SourceColumns
 from matcher.agency.identity import SOURCE_COLUMNS, NormalisedBatch, Problem, RawBatch
 from matcher.agency.normalise import normalise
-from matcher.agency.sources import SourceColumns, columns_of, read
+from matcher.agency.sources import columns_of, read
 from matcher.agency.tokeniser import canonical_columns
 from matcher.blocking.passes import Parts
 from matcher.scheme import LinkageScheme
