@@ -1,8 +1,6 @@
 """Applies a match model to rows of the block index."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +12,6 @@ from matcher.scoring.kernels import VETOED, best_weights, distances, score_rows,
 from matcher.scoring.model import MatchModel, Rival, prior_weight, tables_against
 
 _FIRST_ROOM = 16384
-_SHARED_ROWS = 1000
-"""So many new rows are worth a second thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +61,12 @@ class Scorer:
         self._vetoes = np.array([field.vetoes for field in scheme.fields])
         self._bound = Bound(scheme, self._tables[0], self._least, self._priors[0])
         self._room = _FIRST_ROOM
-        self._counting = Lock()
 
     def score(self, rows: Rows, new: range) -> Links:
         """Links between records of `new` rows and of older ones of other agencies that are POSSIBLE_MATCH or better.
 
         Rows of two epochs are not compared. Of several variants of two records the best pair counts."""
-        floor = self.thresholds.possible_weight
-        middle = (new.start + new.stop) // 2
-        if len(new) < _SHARED_ROWS:
-            pairs, weights, _ = self.score_pairs(rows, new, floor)
-        else:
-            with ThreadPoolExecutor(1, "scoring") as beside:
-                half = beside.submit(self.score_pairs, rows, range(middle, new.stop), floor)
-                parts = [self.score_pairs(rows, range(new.start, middle), floor), half.result()]
-            pairs, weights = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
+        pairs, weights, _ = self.score_pairs(rows, new, self.thresholds.possible_weight)
         records = np.sort(rows.records[pairs], axis=1)
         order = np.lexsort((-weights, records[:, 1], records[:, 0]))
         records, weights = records[order], weights[order]
@@ -125,8 +112,7 @@ class Scorer:
             if reached == row:
                 self._room *= 2
             row = reached
-            with self._counting:
-                self.compared += compared
+            self.compared += compared
             found.append((pairs[:written], weights[:written], out[:written]))
         parts = list(zip(*found, strict=True)) if found else [[np.empty((0, 2), np.int32)], [], []]
         return (

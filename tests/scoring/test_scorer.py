@@ -5,7 +5,6 @@ import pytest
 
 from matcher.blocking.index import BlockIndex
 from matcher.scheme import UK_PERSON_V1
-from matcher.scoring import scorer as scorer_module
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import Rival, prior_weight
 from matcher.scoring.scorer import Scorer
@@ -53,20 +52,6 @@ def test_room_grows_until_all_pairs_fit():
     links = scorer.score(index.rows, range(300))
     assert len(links) == 150 * 150
     assert scorer.compared == 150 * 150
-
-
-def test_two_threads_find_what_one_does(monkeypatch: pytest.MonkeyPatch):
-    people = [replace(human, postcode=f"M1{n % 5}4PN") for n in range(20) for human in (ANNA, BORIS)]
-    batches = [factory.tokens(agency, *(Sighting(str(i), who) for i, who in enumerate(people))) for agency in "abc"]
-    index = indexed(*batches)
-    alone, together = factory.scorer(), factory.scorer()
-    expected = alone.score(index.rows, range(7, index.row_count))
-    monkeypatch.setattr(scorer_module, "_SHARED_ROWS", 2)
-    found = together.score(index.rows, range(7, index.row_count))
-    assert len(expected) > 1000
-    for column in ("left", "right", "weight"):
-        assert np.array_equal(getattr(found, column), getattr(expected, column))
-    assert together.compared == alone.compared
 
 
 def test_a_rival_s_explanation_takes_weight_away():
