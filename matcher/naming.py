@@ -49,8 +49,5 @@ class Names:
 
     def notice(self, frame_id: int, record: int) -> bytes:
         """Name of the notice that a CLOSURE frame made about a record."""
-        return self._derived(b"notice", frame_id, record)
-
-    def _derived(self, label: bytes, *numbers: int) -> bytes:
-        content = label + b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in numbers)
-        return hashlib.blake2b(content, key=self._key, digest_size=16).digest()
+        numbers = b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in (frame_id, record))
+        return hashlib.blake2b(b"notice" + numbers, key=self._key, digest_size=16).digest()
