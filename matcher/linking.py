@@ -22,13 +22,13 @@ from matcher.agency.tokeniser import Tokeniser, canonical_columns
 from matcher.errors import InputFileError
 from matcher.frame import pack_records, unpack_records
 from matcher.model import Decision, TokenBatch
-from matcher.pipeline import AgencyInfo, Pipeline, Settings
+from matcher.pipeline import Pipeline
 from matcher.scheme import LinkageScheme
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import calibrated
-from matcher.settings import MOST_AGENCIES
+from matcher.settings import MOST_AGENCIES, AgencyInfo, Settings
 from matcher.store.memory import MemoryStore
 from matcher.training import LEAST_POPULATION, Evidence
 

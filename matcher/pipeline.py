@@ -40,11 +40,9 @@ from matcher.model import (
 )
 from matcher.naming import Names
 from matcher.scoring.scorer import Comparison, Scorer
-from matcher.settings import AgencyInfo, Settings
+from matcher.settings import Settings
 from matcher.store.base import Store
 from matcher.turns import Turns
-
-__all__ = ["AgencyInfo", "Pipeline", "Settings"]
 
 _GROUP_BYTES = 1 << 20
 """Frames are matched together until they have so many bytes: about a thousand records, a few milliseconds' work."""

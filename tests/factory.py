@@ -9,11 +9,11 @@ from matcher.agency.identity import NormalisedBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.tokeniser import Tokeniser
 from matcher.model import TokenBatch
-from matcher.pipeline import AgencyInfo
 from matcher.scheme import UK_PERSON_V1
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
 from matcher.scoring.scorer import Scorer
+from matcher.settings import AgencyInfo
 
 SCHEME = UK_PERSON_V1
 EPOCH = 1

@@ -8,7 +8,8 @@ import numpy as np
 from matcher.clustering.resolve import Person
 from matcher.frame import pack_aliases, pack_answer, pack_closure, pack_records, pack_retirement
 from matcher.model import DAY_SECONDS, Alert, AlertKind, Answer, FrameKind, Resolution
-from matcher.pipeline import AgencyInfo, Pipeline, Settings
+from matcher.pipeline import Pipeline
+from matcher.settings import AgencyInfo, Settings
 from matcher.store.base import Store
 from matcher.store.memory import MemoryStore
 

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from matcher.blocking.names import NameTable
 from matcher.config import ServerConfig
 from matcher.errors import ConfigError
-from matcher.pipeline import AgencyInfo, Pipeline, Settings
+from matcher.pipeline import Pipeline
 from matcher.rpc import MAX_MESSAGE_BYTES
 from matcher.scheme import ALIAS_BYTES
 from matcher.scoring.decision import Thresholds
@@ -30,6 +30,7 @@ from matcher.service.identity import Directory
 from matcher.service.matching import Matching
 from matcher.service.metrics import Metrics, State
 from matcher.service.operation import StatusServicer
+from matcher.settings import AgencyInfo, Settings
 from matcher.store.base import Store
 from matcher.store.sqlite import SqliteStore
 from matcher.v1 import (

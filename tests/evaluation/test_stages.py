@@ -10,7 +10,8 @@ from matcher.evaluation.candidates import candidates_of
 from matcher.evaluation.stages import Stage, StageName, stages
 from matcher.evaluation.unlinkable import unlinkable
 from matcher.frame import pack_records
-from matcher.pipeline import Pipeline, Settings
+from matcher.pipeline import Pipeline
+from matcher.settings import Settings
 from matcher.store.memory import MemoryStore
 from tests import factory
 from tests.factory import ANNA, BORIS, VAGUE_ANNA, Human, Sighting
