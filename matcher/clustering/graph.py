@@ -53,12 +53,7 @@ class LinkGraph:
 
     def remove(self, record: int) -> None:
         """Remove all links of a record."""
-        entry, degree = int(self.head[record]), 0
-        while entry >= 0:
-            entry, degree = int(self.following[entry]), degree + 1
-        freed = np.empty(degree, np.int64)
-        unthread_links(record, *self.columns, freed)
-        self._free += freed.tolist()
+        self._free += unthread_links(record, *self.columns).tolist()
 
     def neighbours(self, record: int) -> dict[int, float]:
         """Weight of the link to each record that a record has one to."""

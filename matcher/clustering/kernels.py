@@ -41,10 +41,12 @@ def unthread_links(
     ends: NDArray[np.int32],
     following: NDArray[np.int32],
     weights: NDArray[np.float32],
-    freed: NDArray[np.int64],
-) -> int:
-    """Take out all links of a record; the slots left free into `freed`, their number. Their weight becomes NaN."""
-    count = 0
+) -> NDArray[np.int64]:
+    """Take out all links of a record; the slots left free (n,). Their weight becomes NaN."""
+    degree, entry = 0, head[record]
+    while entry >= 0:
+        degree, entry = degree + 1, following[entry]
+    freed = np.empty(degree, np.int64)
     entry = head[record]
     while entry >= 0:
         other, twin = ends[entry], entry ^ 1
@@ -56,11 +58,11 @@ def unthread_links(
                 at = following[at]
             following[at] = following[twin]
         weights[entry >> 1] = np.nan
-        freed[count] = entry >> 1
-        count += 1
+        degree -= 1
+        freed[degree] = entry >> 1
         entry = following[entry]
     head[record] = _NONE
-    return count
+    return freed
 
 
 @njit(cache=True, nogil=True)
