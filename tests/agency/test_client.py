@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,12 +19,6 @@ from matcher.model import AlertKind
 from matcher.scheme import scheme_named
 from matcher.v1.records_pb2 import RecordBatch
 from tests.service.servers import EPOCH, KEYS, MOST_RECORDS, SCHEME, Deployed, alias, batch, people, person
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

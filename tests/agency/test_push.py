@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +30,6 @@ from tests.service.servers import Deployed, people, person, wait_until
 
 Person = frozenset[tuple[str, str]]
 """Agencies and references of a person's records."""
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed(tmp_path) as made:
-        yield made
 
 
 def source(deployed: Deployed, agency: str, csv: Path, **options: object) -> ClearTextSource:

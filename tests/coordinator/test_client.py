@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -27,12 +26,6 @@ from tests.service.servers import (
     tokens,
     wait_until,
 )
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

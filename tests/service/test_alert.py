@@ -4,7 +4,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from itertools import takewhile
-from pathlib import Path
 
 import grpc
 import pytest
@@ -19,12 +18,6 @@ from tests.service.servers import Deployed, Person, alias, batch, little, people
 
 INVALID, ABSENT = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 MISSING, AGREE = pb.EvidenceBand.EVIDENCE_BAND_MISSING, pb.EvidenceBand.EVIDENCE_BAND_AGREE
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed(tmp_path) as made:
-        yield made
 
 
 def send(deployed: Deployed, agency: str, persons: list[Person]) -> None:

@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,12 +96,6 @@ def entries(folder: Path) -> list[Entry]:
 
 def of_calls(found: list[Entry]) -> list[Entry]:
     return [entry for entry in found if "method" in entry]
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed(tmp_path) as made:
-        yield made
 
 
 # -- every method, every role ------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from queue import Queue
 from time import monotonic
 
@@ -30,12 +28,6 @@ from tests.service.servers import (
 
 EXISTS, RANGE = grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.OUT_OF_RANGE
 TODAY_DAYS = (20_000).to_bytes(4, "little")
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed(tmp_path) as made:
-        yield made
 
 
 def append(deployed: Deployed, agency: str, *batches: RecordBatch, feed_id: str = "f") -> list[int]:

@@ -1,8 +1,6 @@
 """StatusService over real TLS: what an operator is told, and that nobody can be told apart by it."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,12 +8,6 @@ from matcher.service.operation import blurred
 from matcher.v1 import feed_service_pb2 as feed_pb
 from matcher.v1 import status_service_pb2 as pb
 from tests.service.servers import SECTORS, Deployed, alias, batch, people, person
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Deployed]:
-    with Deployed(tmp_path) as made:
-        yield made
 
 
 def status(deployed: Deployed) -> pb.GetStatusResponse:
