@@ -59,6 +59,11 @@ class Scorer:
             self._alternative_of[list(fields)] = a
         self._comparison_of = np.array([c for c, _ in alternatives])
         self._vetoes = np.array([field.vetoes for field in scheme.fields])
+        self._weighing = (
+            self._word_ends, self._pass_of, self._tables, self._alternative_of, self._comparison_of, self._vetoes,
+            self._least, self._priors,
+        )  # fmt: skip
+        """What kernels compare rows and weigh distances with."""
         self._bound = Bound(scheme, self._tables[0], self._least, self._priors[0])
         self._room = _FIRST_ROOM
 
@@ -78,69 +83,30 @@ class Scorer:
         self, rows: Rows, new: range, floor: float, *, with_distances: bool = False
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int16]]:
         """All pairs of rows of at least `floor` bits: rows (n, 2), weights (n,), and distances (n, F) or (0, F)."""
-        found: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int16]]] = []
-        row = new.start
-        fields = len(self.scheme.fields)
+        row, fields, floor = new.start, len(self.scheme.fields), float(np.float32(floor))
+        found = [(np.empty((0, 2), np.int32), np.empty(0, np.float32), np.empty((0, fields), np.int16))]
         while row < new.stop:
             pairs = np.empty((self._room, 2), np.int32)
             weights = np.empty(self._room, np.float32)
             out = np.empty((self._room if with_distances else 0, fields), np.int16)
             written, compared, reached = score_rows(
-                row,
-                new.stop,
-                rows.blocks,
-                rows.following,
-                rows.encodings,
-                rows.field_masks,
-                rows.origins,
-                self._word_ends,
-                self._pass_of,
-                self._tables,
-                self._alternative_of,
-                self._comparison_of,
-                self._vetoes,
-                self._least,
-                self._priors,
-                self._bound.steps,
-                self._bound.table,
-                self._bound.limit(float(np.float32(floor))),
-                float(np.float32(floor)),
-                pairs,
-                weights,
-                out,
-            )
+                row, new.stop, rows.blocks, rows.following, rows.encodings, rows.field_masks, rows.origins,
+                *self._weighing, self._bound.steps, self._bound.table, self._bound.limit(floor), floor,
+                pairs, weights, out,
+            )  # fmt: skip
             if reached == row:
                 self._room *= 2
             row = reached
             self.compared += compared
             found.append((pairs[:written], weights[:written], out[:written]))
-        parts = list(zip(*found, strict=True)) if found else [[np.empty((0, 2), np.int32)], [], []]
-        return (
-            np.concatenate(parts[0]),
-            np.concatenate(parts[1]) if found else np.empty(0, np.float32),
-            np.concatenate(parts[2]) if found else np.empty((0, fields), np.int16),
-        )
+        all_pairs, all_weights, all_distances = zip(*found, strict=True)
+        return np.concatenate(all_pairs), np.concatenate(all_weights), np.concatenate(all_distances)
 
     def best_weights(self, rows: Rows, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
         """What `compare` finds in total (n,), pair by pair, NaN where it finds nothing. `left`, `right` (n, 2): a
         record's first row and the row behind its last."""
         found = np.empty(len(left), np.float64)
-        best_weights(
-            left,
-            right,
-            rows.blocks,
-            rows.encodings,
-            rows.field_masks,
-            self._word_ends,
-            self._pass_of,
-            self._tables,
-            self._alternative_of,
-            self._comparison_of,
-            self._vetoes,
-            self._least,
-            self._priors,
-            found,
-        )
+        best_weights(left, right, rows.blocks, rows.encodings, rows.field_masks, *self._weighing, found)
         return found
 
     def compare(self, rows: Rows, left: range, right: range) -> Comparison | None:
