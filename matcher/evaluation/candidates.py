@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from matcher.evaluation.measures import Pairs
 from matcher.pipeline import Pipeline
+from matcher.scoring.scorer import best_variants
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,9 +27,6 @@ def candidates_of(pipeline: Pipeline) -> Candidates:
     rows, weight, distances = pipeline.scorer.score_pairs(
         index.rows, range(index.row_count), -np.inf, with_distances=True
     )
-    pairs = np.sort(index.rows.records[rows], axis=1).astype(np.int64)
-    order = np.lexsort((-weight, pairs[:, 1], pairs[:, 0]))
-    pairs = pairs[order]
-    best = np.ones(len(pairs), bool)
-    best[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
-    return Candidates(pairs[best], weight[order][best], distances[order][best])
+    pairs = np.sort(index.rows.records[rows], axis=1)
+    best = best_variants(pairs, weight)
+    return Candidates(pairs[best], weight[best], distances[best])

@@ -31,6 +31,15 @@ class Comparison:
     """The prior and the weights."""
 
 
+def best_variants(records: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Of pairs of records (n, 2), left < right, that their variants may repeat: places of the best of each, ordered by
+    (left, right)."""
+    order = np.lexsort((-weights, records[:, 1], records[:, 0]))
+    first = np.ones(len(order), bool)
+    first[1:] = (records[order[1:]] != records[order[:-1]]).any(axis=1)
+    return order[first]
+
+
 class Scorer:
     """A model, a prior and thresholds, laid out for the kernels."""
 
@@ -73,11 +82,8 @@ class Scorer:
         Rows of two epochs are not compared. Of several variants of two records the best pair counts."""
         pairs, weights, _ = self.score_pairs(rows, new, self.thresholds.possible_weight)
         records = np.sort(rows.records[pairs], axis=1)
-        order = np.lexsort((-weights, records[:, 1], records[:, 0]))
-        records, weights = records[order], weights[order]
-        first = np.ones(len(records), bool)
-        first[1:] = (records[1:] != records[:-1]).any(axis=1)
-        return Links(records[first, 0].copy(), records[first, 1].copy(), weights[first])
+        best = best_variants(records, weights)
+        return Links(records[best, 0], records[best, 1], weights[best])
 
     def score_pairs(
         self, rows: Rows, new: range, floor: float, *, with_distances: bool = False
