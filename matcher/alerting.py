@@ -92,9 +92,9 @@ class Alerting:
         self._settings = settings
         self._now = now
         self._bits = {agency.name: bit for bit, agency in enumerate(settings.agencies)}
-        self._sets: dict[int, _Said] = {}
-        self._sets_of: dict[tuple[str, ...], int] = {}
-        """Sets of agencies as bits; there are few."""
+        self._said_of: dict[int, _Said] = {}
+        self._set_of: dict[tuple[str, ...], int] = {}
+        """Sets of agencies, as bits: what is said of each, and by its names. There are few."""
         self.told = Told()
         self._held = np.zeros(0, np.bool_)
         """By person: whether a further agency is known that its quiet period keeps back."""
@@ -190,13 +190,13 @@ class Alerting:
     # -- what was told -----------------------------------------------------------------------------------------------
 
     def _follow(self, tellings: Tellings) -> None:
-        for agencies in set(tellings.agencies) - self._sets_of.keys():
+        for agencies in set(tellings.agencies) - self._set_of.keys():
             bits = {1 << self._bits.get(agency, _ANOTHER_AGENCY) for agency in agencies}
-            self._sets_of[agencies] = sum(bits)
+            self._set_of[agencies] = sum(bits)
         self.told.follow(
             np.array(tellings.kinds),
             self._names.oldest_records(tellings.person_ids),
-            np.array([self._sets_of[agencies] for agencies in tellings.agencies], np.uint64),
+            np.array([self._set_of[agencies] for agencies in tellings.agencies], np.uint64),
             np.array(tellings.raised_at),
             self._names.oldest_records(tellings.surviving_person_ids),
         )
@@ -317,9 +317,9 @@ class Alerting:
 
     def _said(self, agencies: int) -> _Said:
         """What an alert says of a set of agencies; there are few sets."""
-        if agencies not in self._sets:
+        if agencies not in self._said_of:
             chosen = [agency for bit, agency in enumerate(self._settings.agencies) if agencies >> bit & 1]
             sectors = {agency.sector for agency in chosen}
             names = tuple(sorted(agency.name for agency in chosen))
-            self._sets[agencies] = _Said(names, HEALTH in sectors, POLICE in sectors)
-        return self._sets[agencies]
+            self._said_of[agencies] = _Said(names, HEALTH in sectors, POLICE in sectors)
+        return self._said_of[agencies]

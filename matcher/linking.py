@@ -3,7 +3,7 @@ for the occasion and a store in memory. For pilots and evaluation; it is the one
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, combinations, groupby
 from pathlib import Path
@@ -212,10 +212,6 @@ def by_agency(batch: RawBatch) -> list[tuple[str, RawBatch]]:
     parts = []
     for agency in sorted(set(agencies)):
         chosen = np.flatnonzero(np.array(agencies) == agency).tolist()
-        columns = {name: _take(batch.columns[name], chosen) for name in SOURCE_COLUMNS}
+        columns = {name: [batch.columns[name][i] for i in chosen] for name in SOURCE_COLUMNS}
         parts.append((agency, RawBatch([batch.rows[i] for i in chosen], columns)))
     return parts
-
-
-def _take(values: Sequence[str], chosen: list[int]) -> list[str]:
-    return [values[i] for i in chosen]
