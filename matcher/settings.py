@@ -1,6 +1,6 @@
 """What matching depends on besides the scorer."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 MOST_AGENCIES = 63
 """Agencies of a configuration: sets of them are 64 bits, one of which stands for all others."""
@@ -19,6 +19,7 @@ class Settings:
     """What matching depends on besides the scorer."""
 
     agencies: tuple[AgencyInfo, ...]
+    _: KW_ONLY
     block_cap: int = 1000
     """Most rows of a block that are compared."""
     look_back_days: int = 365

@@ -1,5 +1,6 @@
 """Configuration files: defaults, and that every mistake is listed, once, without its value."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from matcher.config import AgencyConfig, CoordinatorConfig, OperatorConfig, Serv
 from matcher.errors import ConfigError, KeyFileError
 from matcher.keyfile import DATABASE_KEY_LABEL, write_secret
 from matcher.scheme import GENERIC_PERSON_V1, UK_PERSON_V1
+from matcher.service.server import settings_of
 
 TLS = """
 [tls]
@@ -82,6 +84,16 @@ def agency_problems(folder: Path, text: str) -> list[str]:
         AgencyConfig.load(folder / "agency.toml")
     assert PASTED not in str(caught.value)
     return caught.value.problems
+
+
+def test_every_option_of_matching_counts_as_itself(folder: Path) -> None:
+    """Each with a value that no other has, nor any default."""
+    given = {"block_cap": 901, "look_back_days": 92, "escalation_contacts": 9, "quiet_seconds": 93}
+    options = "".join(f"{name} = {value}\n" for name, value in given.items())
+    settings = settings_of(server(folder, SERVER.replace("[matcher]\n", f"[matcher]\n{options}")))
+    left = {each.name: each.default for each in fields(settings) if each.name not in {"agencies", *given}}
+    assert {name: getattr(settings, name) for name in given} == given
+    assert {name: getattr(settings, name) for name in left} == left
 
 
 def test_a_server_file_with_the_least_in_it_gets_the_defaults(folder: Path) -> None:

@@ -221,4 +221,10 @@ def scorer_of(config: ServerConfig, model: MatchModel) -> Scorer:
 def settings_of(config: ServerConfig) -> Settings:
     """What a configuration says about matching."""
     agencies = tuple(AgencyInfo(agency.name, agency.sector) for agency in config.agencies)
-    return Settings(agencies, config.block_cap, config.look_back_days, config.escalation_contacts, config.quiet_seconds)
+    return Settings(
+        agencies,
+        block_cap=config.block_cap,
+        look_back_days=config.look_back_days,
+        escalation_contacts=config.escalation_contacts,
+        quiet_seconds=config.quiet_seconds,
+    )
