@@ -120,8 +120,8 @@ class Intake:
         self, batch: TokenBatch, positions: NDArray[np.int64], records: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Of records (n,), whether what a batch holds of them at some positions (n,) is clearly not of the same person
-        as what is held: they share no block, or weigh as little as two records that are kept apart. Of two epochs it
-        cannot be told, and they are taken for the same."""
+        as what is held: they share no block though both have some, or weigh as little as two records that are kept
+        apart. Of two epochs it cannot be told, and they are taken for the same."""
         held, spans = self.index.rows, self.registry.row_spans(records)
         sent = np.searchsorted(batch.row_records, np.stack([positions, positions + 1], axis=1))
         (before, left), (after, right) = _gathered(spans), _gathered(sent)
@@ -132,7 +132,9 @@ class Intake:
             field_masks=np.concatenate([held.field_masks[before], batch.field_masks[after]]),
         )
         weights = self._scorer.best_weights(rows, left, right + len(before))
-        return np.asarray(~(weights >= self._apart_weight) & (self.registry.epochs(records) == batch.epoch))
+        both = _any(np.asarray((held.blocks[before] >= 0).any(axis=1)), left) & _any(masks > 0, right)
+        unlike = np.where(np.isnan(weights), both, weights < self._apart_weight)
+        return np.asarray(unlike & (self.registry.epochs(records) == batch.epoch))
 
     def _keep_days(self, record: int, before: int, outcome: MatchOutcome) -> None:
         """Of a record sent again, keep the day it had before as a contact, and the last contact as its day: a file that
@@ -185,6 +187,11 @@ def _gathered(spans: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
     lies = np.stack([ends - (spans[:, 1] - spans[:, 0]), ends], axis=1)
     numbers = np.arange(ends[-1] if len(ends) else 0) + np.repeat(spans[:, 0] - lies[:, 0], lies[:, 1] - lies[:, 0])
     return numbers, lies
+
+
+def _any(flags: NDArray[np.bool_], lies: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether any flag is set in each of some spans (n, 2), none of which is empty."""
+    return np.asarray(np.logical_or.reduceat(flags, lies[:, 0]) if len(lies) else np.zeros(0, np.bool_))
 
 
 def _rows_of(batch: TokenBatch, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], slice | NDArray[np.bool_]]:

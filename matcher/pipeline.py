@@ -224,7 +224,6 @@ class Pipeline:
             pass
 
     def _take(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
-        agency = self._intake.agency_of(frame)
         if frame.kind is FrameKind.RECORDS:
             return self._let_go(outcome, touched=outcome.unlinked)
         of_no_agency = {
@@ -232,13 +231,13 @@ class Pipeline:
             FrameKind.CLOSURE: self._take_closure,
             FrameKind.RETIREMENT: self._take_retirement,
         }
+        of_an_agency = {FrameKind.CONTACTS: self._take_contacts, FrameKind.REMOVALS: self._take_removals}
+        outcome.emptied.append(frame.frame_id)
         if take := of_no_agency.get(frame.kind):
             return take(frame, outcome)
-        if agency is None or frame.kind is FrameKind.TIME:
+        if (agency := self._intake.agency_of(frame)) is None or frame.kind is FrameKind.TIME:
             return self._resolve(outcome)
-        if frame.kind is FrameKind.CONTACTS:
-            return self._take_contacts(frame, agency, outcome)
-        return self._take_removals(frame, agency, outcome)
+        return of_an_agency[frame.kind](frame, agency, outcome)
 
     def _take_contacts(self, frame: Frame, agency: int, outcome: MatchOutcome) -> _Stirred:
         aliases, days = unpack_aliases(frame.payload)
@@ -252,18 +251,15 @@ class Pipeline:
                 outcome.patches.append(self._intake.frames.day_patch(*self.registry.place(record), day))
             outcome.contacts += [Contact(record, each) for each in (day, last) if each != UNKNOWN_DAY]
             met.append(record)
-        outcome.emptied.append(frame.frame_id)
         return self._resolve(outcome, touched=met)
 
     def _take_removals(self, frame: Frame, agency: int, outcome: MatchOutcome) -> _Stirred:
         aliases, _ = unpack_aliases(frame.payload)
-        outcome.emptied.append(frame.frame_id)
         found = np.unique(self.registry.find(agency, aliases))
         return self._remove(found[found >= 0].tolist(), outcome)
 
     def _take_retirement(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
         epoch, most = unpack_retirement(frame.payload)
-        outcome.emptied.append(frame.frame_id)
         records = self.registry.of_epoch(epoch)
         stirred = self._remove(records[:most].tolist(), outcome)
         if len(records) <= most:  # frames that are left are of agencies that left the configuration
@@ -272,13 +268,11 @@ class Pipeline:
         return stirred
 
     def _remove(self, records: list[int], outcome: MatchOutcome) -> _Stirred:
-        outcome.gone = records
-        for record in outcome.gone:
+        for record in records:
             self._intake.erase(record, outcome)
-        stirred = self._let_go(outcome)
-        for record in outcome.gone:
             self.registry.remove(record)
-        return stirred
+        outcome.gone = records
+        return self._let_go(outcome)
 
     def _let_go(self, outcome: MatchOutcome, touched: Iterable[int] = ()) -> _Stirred:
         """As `_resolve`, where records are gone: with them goes all that was answered and closed about them."""
@@ -295,7 +289,6 @@ class Pipeline:
         answer = unpack_answer(frame.payload)
         if self._both_held(answer):
             outcome.answers.append(answer)
-        outcome.emptied.append(frame.frame_id)
         return self._resolve(outcome)
 
     def _both_held(self, answer: Answer) -> bool:
@@ -304,7 +297,6 @@ class Pipeline:
     def _take_closure(self, frame: Frame, outcome: MatchOutcome) -> _Stirred:
         case = self.store.case(unpack_closure(frame.payload))
         outcome.closures.append(self.alerting.close(frame, outcome.today, case, self._records_of(case.person_id)))
-        outcome.emptied.append(frame.frame_id)
         return self._resolve(outcome)
 
     def _records_of(self, person_id: bytes) -> tuple[int, ...]:

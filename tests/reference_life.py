@@ -206,8 +206,12 @@ class Life:
     def _is_somebody_else(self, there: Record, frame: Input) -> bool:
         """Whether a record that is there comes again as clearly not the same person; of two epochs nobody can tell."""
         (human,) = [sighting.human for sighting in frame.about if sighting.ref == there.ref]
+        if there.epoch != frame.epoch:
+            return False
         found = compared(there.human, human, frame.epoch)
-        return there.epoch == frame.epoch and (found is None or found[1] or found[0] < APART)
+        if found is None:
+            return all(any(_row(each, frame.epoch)[0]) for each in (there.human, human))
+        return found[1] or found[0] < APART
 
     def _carry(self, record: Record, epoch: int) -> None:
         """A record is about to be one of another epoch."""

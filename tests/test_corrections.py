@@ -152,6 +152,17 @@ def test_under_another_key_nobody_can_tell_and_it_is_the_same(known: World) -> N
     assert known.record(HOSPITAL) == record
 
 
+def test_a_record_that_shares_blocks_with_nobody_stays_itself(known: World) -> None:
+    nobody = Human("X", "", "", "", "", "")
+    known.send("hospital", Sighting("n", nobody))
+    known.settle()
+    record = known.record(("hospital", "n"))
+    for human in (nobody, ANNA, nobody):
+        known.send("hospital", Sighting("n", human))
+        known.settle()
+        assert known.record(("hospital", "n")) == record
+
+
 def test_a_variant_that_is_the_same_person_is_enough(known: World) -> None:
     record = known.record(HOSPITAL)
     known.send("hospital", Sighting("h", BORIS, variants=(ANNA,)))
