@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.clustering.graph import NO_LINK, Numbers
-from matcher.clustering.persons import Judge, Persons
-from matcher.clustering.resolve import Pair, pair_of
+from matcher.clustering.persons import Persons
+from matcher.clustering.resolve import Judge, Pair, pair_of
 from matcher.model import Links
 from matcher.registry import Registry
 

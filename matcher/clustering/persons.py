@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from matcher.clustering.graph import NO_LINK, LinkGraph, Numbers
 from matcher.clustering.kernels import chain, gather, pairs_within, resolve_small
-from matcher.clustering.resolve import Pair, PairRules, Person, Resolved, pair_of, resolve
+from matcher.clustering.resolve import Judge, Pair, PairRules, Person, Resolved, judged, pair_of, resolve
 from matcher.columns import Column
 from matcher.model import Answer, Links, Resolution
 
@@ -29,9 +28,6 @@ LARGE = 64
 """Records of a component from which all its pairs are too many to compare."""
 _PART = 1 << 15
 """Records of components from which they are resolved in several threads: when memory is made."""
-
-
-Judge = Callable[[Numbers, Numbers], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,16 +326,12 @@ class Persons:
         return members, np.array(columns, np.int64), np.array([weakest.get(n, 0) for n in columns], np.float32)
 
     def _resolve_one(self, component: set[int]) -> Resolved:
-        @cache
-        def judged(a: int, b: int) -> tuple[bool, bool]:
-            vetoed, apart = self._rules.judge(np.array([a]), np.array([b]))
-            return bool(vetoed[0]), bool(apart[0])
-
         members = np.array(sorted(component), np.int64)
+        vetoed, apart = judged(members, self._rules.judge)
         ranks = dict(zip(members.tolist(), self._rules.ranks(members).tolist(), strict=True))
         rules = PairRules(
-            lambda a, b: self._answered_different(a, b) or judged(*pair_of(a, b))[0],
-            lambda a, b: judged(*pair_of(a, b))[1],
+            lambda a, b: self._answered_different(a, b) or vetoed(*pair_of(a, b)),
+            lambda a, b: apart(*pair_of(a, b)),
             ranks.__getitem__,
             self._rules.margin,
         )

@@ -10,10 +10,20 @@ The result depends on the links and vetoes alone: ties are broken by the records
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.clustering.graph import Numbers
 
 Pair = tuple[int, int]
 """Two record numbers, left < right."""
+Judge = Callable[[Numbers, Numbers], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+"""As in `matcher.clustering.persons.Rules`."""
+_TOGETHER = 1024
+"""Records up to which all pairs of a component are judged at once."""
 
 
 def pair_of(a: int, b: int) -> Pair:
@@ -50,6 +60,19 @@ class PairRules:
     """Order of the records' names, which do not depend on arrival."""
     margin: float
     """Bits by which a leader must be better."""
+
+
+def judged(members: Numbers, judge: Judge) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:
+    """Of pairs of a component's records (n,), ascending, the smaller first: which are vetoed, and which are apart."""
+    if len(members) > _TOGETHER:
+        one_by_one = cache(lambda a, b: [bool(verdict[0]) for verdict in judge(np.array([a]), np.array([b]))])
+        return lambda a, b: one_by_one(a, b)[0], lambda a, b: one_by_one(a, b)[1]
+    first, second = np.triu_indices(len(members), 1)
+    verdicts = np.zeros((2, len(members), len(members)), np.bool_)
+    verdicts[:, first, second] = judge(members[first], members[second])
+    vetoed, apart = verdicts.tolist()
+    place = {record: i for i, record in enumerate(members.tolist())}
+    return lambda a, b: vetoed[place[a]][place[b]], lambda a, b: apart[place[a]][place[b]]
 
 
 def resolve(links: Iterable[tuple[int, int, float]], rules: PairRules) -> Resolved:

@@ -168,13 +168,14 @@ def test_the_order_of_arrival_does_not_matter(found, vetoes, apart, random):
 
 
 @settings(max_examples=300)
-@given(link_sets.filter(lambda found: len(found) > 1), some_pairs, some_pairs)
-def test_components_resolved_together_are_those_resolved_singly(found, vetoes, apart):
+@given(link_sets.filter(lambda found: len(found) > 1), some_pairs, some_pairs, st.sampled_from([0, 1024]))
+def test_components_resolved_together_are_those_resolved_singly(found, vetoes, apart, judged_together):
     together, singly = persons(vetoes, apart), persons(vetoes, apart)
     listed = links(*((*pair, float(weight)) for pair, weight in found.items()))
     together.update(0, links=listed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGE", 0)
+        patch.setattr("matcher.clustering.resolve._TOGETHER", judged_together)
         singly.update(0, links=listed)
     assert state(together) == state(singly)
 
