@@ -1,17 +1,19 @@
 """The loops of the tokeniser, compiled: key streams, picking and padding.
 
 `tests/reference.py` says the same slowly, with the ChaCha20 of `cryptography`; a hypothesis test holds the two
-together. `_LANES` key streams are made at a time: the inner loops over lanes are what the compiler turns into vector
-instructions. Compiled code is cached on disk; no value ever is.
+together. `LANES` key streams are made at a time: the inner loops over lanes are what the compiler turns into vector
+instructions. Arrays of them are flat, word w of lane i at `w * LANES + i`: with steps that are known the compiler need
+not ask in every loop whether its rows overlap. Compiled code is cached on disk; no value ever is.
 """
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_LANES = 16
-_BLOCK = 64
-_U32 = np.uint32
+LANES = 32
+_U32, _U64 = np.uint32, np.uint64
+_W = np.uint32
+_Words = tuple[_W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W]
 
 
 @njit(cache=True, nogil=True)
@@ -57,44 +59,144 @@ def _quarter(
     return a, b, c, d
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _double_round(x: _Words) -> _Words:
+    a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3 = x
+    a0, b0, c0, d0 = _quarter(a0, b0, c0, d0)
+    a1, b1, c1, d1 = _quarter(a1, b1, c1, d1)
+    a2, b2, c2, d2 = _quarter(a2, b2, c2, d2)
+    a3, b3, c3, d3 = _quarter(a3, b3, c3, d3)
+    a0, b1, c2, d3 = _quarter(a0, b1, c2, d3)
+    a1, b2, c3, d0 = _quarter(a1, b2, c3, d0)
+    a2, b3, c0, d1 = _quarter(a2, b3, c0, d1)
+    a3, b0, c1, d2 = _quarter(a3, b0, c1, d2)
+    return a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3
+
+
 @njit(cache=True, nogil=True)
-def key_streams(keys: NDArray[np.uint32], streams: NDArray[np.uint8]) -> None:
-    """Fill `streams` (`_LANES` or fewer, a multiple of 64) with ChaCha20 (RFC 8439) under keys (n, 8), nonce 0, counter
-    from 0."""
-    x, start = np.empty((16, _LANES), np.uint32), np.zeros((16, _LANES), np.uint32)
-    start[0], start[1], start[2], start[3] = 0x61707865, 0x3320646E, 0x79622D32, 0x6B206574
-    start[4:12, : len(keys)] = keys.T
-    words = streams.view(np.uint32)
-    for block in range(streams.shape[1] // _BLOCK):
-        start[12] = block
+def key_streams(start: NDArray[np.uint32], streams: NDArray[np.uint32]) -> None:
+    """Fill `streams`, a multiple of 16 words, with the key streams of ChaCha20 (RFC 8439) from the states `start` (16)
+    on. Both are flat: word w of `LANES` states or streams is at `w * LANES`."""
+    for block in range(len(streams) // (16 * LANES)):
+        x = streams[block * 16 * LANES : (block + 1) * 16 * LANES]
         x[:] = start
+        for lane in range(LANES):
+            x[12 * LANES + lane] += _U32(block)
         for _ in range(10):
-            for lane in range(_LANES):
-                a0, a1, a2, a3 = x[0, lane], x[1, lane], x[2, lane], x[3, lane]
-                b0, b1, b2, b3 = x[4, lane], x[5, lane], x[6, lane], x[7, lane]
-                c0, c1, c2, c3 = x[8, lane], x[9, lane], x[10, lane], x[11, lane]
-                d0, d1, d2, d3 = x[12, lane], x[13, lane], x[14, lane], x[15, lane]
-                a0, b0, c0, d0 = _quarter(a0, b0, c0, d0)
-                a1, b1, c1, d1 = _quarter(a1, b1, c1, d1)
-                a2, b2, c2, d2 = _quarter(a2, b2, c2, d2)
-                a3, b3, c3, d3 = _quarter(a3, b3, c3, d3)
-                a0, b1, c2, d3 = _quarter(a0, b1, c2, d3)
-                a1, b2, c3, d0 = _quarter(a1, b2, c3, d0)
-                a2, b3, c0, d1 = _quarter(a2, b3, c0, d1)
-                a3, b0, c1, d2 = _quarter(a3, b0, c1, d2)
-                x[0, lane], x[1, lane], x[2, lane], x[3, lane] = a0, a1, a2, a3
-                x[4, lane], x[5, lane], x[6, lane], x[7, lane] = b0, b1, b2, b3
-                x[8, lane], x[9, lane], x[10, lane], x[11, lane] = c0, c1, c2, c3
-                x[12, lane], x[13, lane], x[14, lane], x[15, lane] = d0, d1, d2, d3
-        for lane in range(len(keys)):
-            for i in range(16):
-                words[lane, block * 16 + i] = x[i, lane] + start[i, lane]
+            for i in range(LANES):
+                y = _double_round((
+                    x[i], x[LANES + i], x[2 * LANES + i], x[3 * LANES + i],
+                    x[4 * LANES + i], x[5 * LANES + i], x[6 * LANES + i], x[7 * LANES + i],
+                    x[8 * LANES + i], x[9 * LANES + i], x[10 * LANES + i], x[11 * LANES + i],
+                    x[12 * LANES + i], x[13 * LANES + i], x[14 * LANES + i], x[15 * LANES + i],
+                ))  # fmt: skip
+                x[i], x[LANES + i], x[2 * LANES + i], x[3 * LANES + i] = y[0], y[1], y[2], y[3]
+                x[4 * LANES + i], x[5 * LANES + i], x[6 * LANES + i], x[7 * LANES + i] = y[4], y[5], y[6], y[7]
+                x[8 * LANES + i], x[9 * LANES + i], x[10 * LANES + i], x[11 * LANES + i] = y[8], y[9], y[10], y[11]
+                x[12 * LANES + i], x[13 * LANES + i], x[14 * LANES + i], x[15 * LANES + i] = y[12], y[13], y[14], y[15]
+        for i in range(16 * LANES):
+            x[i] += start[i]
+        for lane in range(LANES):
+            x[12 * LANES + lane] += _U32(block)
 
 
 @njit(cache=True, nogil=True)
-def _add_bits(spread: NDArray[np.uint64], bits: NDArray[np.uint8], shift: int) -> None:
-    for i in range(len(spread)):
-        spread[i] |= np.uint64(bits[i]) << np.uint64(shift)
+def start_states(keys: NDArray[np.uint32], start: NDArray[np.uint32]) -> None:
+    """States to begin key streams from under keys (n, 8), `LANES` or fewer, with nonce and counter 0."""
+    for i in range(LANES):
+        start[i], start[LANES + i] = 0x61707865, 0x3320646E
+        start[2 * LANES + i], start[3 * LANES + i] = 0x79622D32, 0x6B206574
+    for lane in range(len(keys)):
+        for i in range(8):
+            start[(4 + i) * LANES + lane] = keys[lane, i]
+
+
+# -- pick and pad -----------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _add_bits(row: NDArray[np.uint16], bits: NDArray[np.uint8], weight: np.uint16) -> None:
+    for i in range(len(row)):
+        row[i] |= np.uint16(np.uint16(bits[i]) * weight)
+
+
+@njit(cache=True, nogil=True)
+def _copy(held: NDArray[np.uint16], into: NDArray[np.uint16]) -> None:
+    for i in range(len(into)):  # faster than a slice
+        into[i] = held[i]
+
+
+@njit(cache=True, nogil=True)
+def _places(words: NDArray[np.uint16], size: int, places: NDArray[np.uint16]) -> None:
+    """The places that pick words pick. Two words make one of a stream: pick i's are at
+    `(i // 2 * LANES + lane) * 2 + i % 2`."""
+    for at in range(len(words)):
+        pick = _U32(at) // _U32(2 * LANES) * _U32(2) + _U32(at) % _U32(2)
+        places[at] = np.uint16(pick + _U32(_U32(words[at] * (_U32(size) - pick)) >> _U32(16)))
+
+
+@njit(cache=True, nogil=True)
+def _pick(
+    places: NDArray[np.uint16], part: int, lane: int, left: NDArray[np.uint16], picked: NDArray[np.uint16]
+) -> None:
+    """Pick 64 from `left`, and spoil it: to exchange what lies at places comes to the same as to exchange the places'
+    numbers and look there. Each eight picks of a lane lie together in `picked`."""
+    for k in range(8):
+        at = (k * LANES + lane) * 8
+        for b in range(8):
+            i = 64 * part + 8 * k + b
+            j = places[((i >> 1) * LANES + lane) * 2 + (i & 1)]
+            picked[at + b] = left[j]
+            left[j] = left[i]
+
+
+@njit(cache=True, nogil=True)
+def _halve(picked: NDArray[np.uint16], low: NDArray[np.uint8], high: NDArray[np.uint8]) -> None:
+    for i in range(len(picked)):
+        low[i], high[i] = picked[i] & np.uint16(0xFF), picked[i] >> np.uint16(8)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _bits_turned(w: np.uint64) -> np.uint64:
+    """An 8 by 8 matrix of bits, a byte a row, with its rows as columns."""
+    t = (w ^ (w >> _U64(7))) & _U64(0x00AA00AA00AA00AA)
+    w ^= t ^ (t << _U64(7))
+    t = (w ^ (w >> _U64(14))) & _U64(0x0000CCCC0000CCCC)
+    w ^= t ^ (t << _U64(14))
+    t = (w ^ (w >> _U64(28))) & _U64(0x00000000F0F0F0F0)
+    return _U64(w ^ t ^ (t << _U64(28)))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _exchanged(a: np.uint64, b: np.uint64, shift: int, mask: int) -> tuple[np.uint64, np.uint64]:
+    """Two words, with the bytes in the high places of the one and in the low places, `mask`, of the other exchanged."""
+    t = ((a >> _U64(shift)) ^ b) & _U64(mask)
+    return _U64(a ^ (t << _U64(shift))), _U64(b ^ t)
+
+
+@njit(cache=True, nogil=True)
+def _turn(x: NDArray[np.uint64]) -> None:
+    """`x` (8, `LANES`), flat. Of each lane byte b of word k holds pick 8k + b of eight fields, a bit each; then word f
+    holds the 64 picks of field f, the first lowest."""
+    for i in range(LANES):
+        a, b, c, d = x[i], x[LANES + i], x[2 * LANES + i], x[3 * LANES + i]
+        e, f, g, h = x[4 * LANES + i], x[5 * LANES + i], x[6 * LANES + i], x[7 * LANES + i]
+        a, b, c, d = _bits_turned(a), _bits_turned(b), _bits_turned(c), _bits_turned(d)
+        e, f, g, h = _bits_turned(e), _bits_turned(f), _bits_turned(g), _bits_turned(h)
+        a, b = _exchanged(a, b, 8, 0x00FF00FF00FF00FF)
+        c, d = _exchanged(c, d, 8, 0x00FF00FF00FF00FF)
+        e, f = _exchanged(e, f, 8, 0x00FF00FF00FF00FF)
+        g, h = _exchanged(g, h, 8, 0x00FF00FF00FF00FF)
+        a, c = _exchanged(a, c, 16, 0x0000FFFF0000FFFF)
+        b, d = _exchanged(b, d, 16, 0x0000FFFF0000FFFF)
+        e, g = _exchanged(e, g, 16, 0x0000FFFF0000FFFF)
+        f, h = _exchanged(f, h, 16, 0x0000FFFF0000FFFF)
+        a, e = _exchanged(a, e, 32, 0x00000000FFFFFFFF)
+        b, f = _exchanged(b, f, 32, 0x00000000FFFFFFFF)
+        c, g = _exchanged(c, g, 32, 0x00000000FFFFFFFF)
+        d, h = _exchanged(d, h, 32, 0x00000000FFFFFFFF)
+        x[i], x[LANES + i], x[2 * LANES + i], x[3 * LANES + i] = a, b, c, d
+        x[4 * LANES + i], x[5 * LANES + i], x[6 * LANES + i], x[7 * LANES + i] = e, f, g, h
 
 
 @njit(cache=True, nogil=True)
@@ -110,50 +212,54 @@ def encode(
     """Fill `tokens` (R, P, 16) and `encodings` (R, P, W) of n blocks that rows fall into, at `places` (n,), ascending:
     row * P + pass.
 
-    `secrets` (n, 8): block secrets as little endian words. `signature` (values, M): bits. `signature_of` (R, F):
-    which value a row has in a field, -1 if missing: what `encodings` has there stays. `field_bits` (F,).
+    `secrets` (n, 8): block secrets as little endian words. `signature` (values, M): bits. `signature_of` (R, F), at
+    most 16 fields: which value a row has in a field, -1 if missing: what `encodings` has there stays. `field_bits`
+    (F,): multiples of 32.
     """
-    passes, width = encodings.shape[1:]
-    size, fields = signature.shape[1], len(field_bits)
-    most = field_bits.max()
-    token_bytes = tokens.shape[2]
-    picks = token_bytes + width
-    streams = np.empty((_LANES, (picks + 2 * most + _BLOCK - 1) // _BLOCK * _BLOCK), np.uint8)
-    unpicked = np.arange(size).astype(np.uint8)
-    order = np.empty(size, np.uint8)
-    # bit i of eight fields at a time, a byte each: eight of these, shifted by their place, are a byte of each encoding
-    spread = np.empty(((fields + 7) // 8, size), np.uint64)
-    packed = np.empty((most // 8, len(spread)), np.uint64)
-    packed_bytes = packed.view(np.uint8)
+    passes = tokens.shape[1]
+    size, fields, parts = signature.shape[1], len(field_bits), (field_bits.max() + 63) // 64
+    out_tokens, out = tokens.view(np.uint32), encodings.view(np.uint32)
+    token_words, width = out_tokens.shape[2], out.shape[2]
+    picks = token_words + width
+    start = np.zeros(16 * LANES, np.uint32)
+    streams = np.empty((picks + 32 * parts + 15) // 16 * 16 * LANES, np.uint32)
+    pick_words = streams[picks * LANES : (picks + 32 * parts) * LANES].view(np.uint16)
+    picked_places = np.empty(64 * parts * LANES, np.uint16)
+    # place i of the signatures of a row's fields: bit f of `row[i]` is that of field f
+    row, left = np.empty(size, np.uint16), np.empty((LANES, size), np.uint16)
+    picked = np.empty(64 * LANES, np.uint16)
+    low, high = np.empty(64 * LANES, np.uint8), np.empty(64 * LANES, np.uint8)
+    words = low.view(np.uint64), high.view(np.uint64)
     last = -1
-    for first in range(0, len(places), _LANES):
-        count = min(_LANES, len(places) - first)
-        key_streams(secrets[first : first + count], streams)
+    for first in range(0, len(places), LANES):
+        count = min(LANES, len(places) - first)
+        start_states(secrets[first : first + count], start)
+        key_streams(start, streams)
+        _places(pick_words, size, picked_places)
         for lane in range(count):
             r, p = places[first + lane] // passes, places[first + lane] % passes
-            stream = streams[lane]
             if r != last:
                 last = r
-                spread[:] = 0
+                row[:] = 0
                 for f in range(fields):
                     if signature_of[r, f] >= 0:
-                        _add_bits(spread[f >> 3], signature[signature_of[r, f]], 8 * (f & 7))
-            tokens[r, p] = stream[:token_bytes]
-            order[:] = unpicked
-            for i in range(most):
-                word = np.uint64(stream[picks + 2 * i]) | np.uint64(stream[picks + 2 * i + 1]) << np.uint64(8)
-                j = np.uint64(i) + (word * np.uint64(size - i) >> np.uint64(16))
-                order[i], order[j] = order[j], order[i]
-            for byte in range(most // 8):
-                for group in range(len(spread)):
-                    word = np.uint64(0)
-                    for bit in range(8):
-                        word |= spread[group, order[8 * byte + bit]] << np.uint64(bit)
-                    packed[byte, group] = word
-            at = 0
-            for f in range(fields):
-                stop = at + field_bits[f] // 8
-                if signature_of[r, f] >= 0:
-                    for i in range(at, stop):
-                        encodings[r, p, i] = packed_bytes[i - at, f] ^ stream[token_bytes + i]
-                at = stop
+                        _add_bits(row, signature[signature_of[r, f]], np.uint16(1 << f))
+            _copy(row, left[lane])
+            for i in range(token_words):
+                out_tokens[r, p, i] = streams[i * LANES + lane]
+        for part in range(parts):
+            for lane in range(count):
+                _pick(picked_places, part, lane, left[lane], picked)
+            _halve(picked, low, high)
+            _turn(words[0])
+            _turn(words[1])
+            for lane in range(count):
+                r, p = places[first + lane] // passes, places[first + lane] % passes
+                at = 0
+                for f in range(fields):
+                    if signature_of[r, f] >= 0:
+                        bits = words[f >> 3][(f & 7) * LANES + lane]
+                        for i in range(2 * part, min(2 * part + 2, field_bits[f] // 32)):
+                            pad = streams[(token_words + at + i) * LANES + lane]
+                            out[r, p, at + i] = _U32(bits >> _U64(32 * (i & 1))) ^ pad
+                    at += field_bits[f] // 32

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from matcher.agency.elements import elements
 from matcher.agency.hashing.kernels import hmac_sha256
-from matcher.agency.kernels import key_streams
+from matcher.agency.kernels import LANES, encode, key_streams, start_states
 from matcher.agency.nicknames import ROOTS
 from matcher.agency.signing import kernels
 from matcher.agency.signing.kernels import signatures
@@ -25,9 +25,10 @@ def unpacked(texts: np.ndarray, ends: np.ndarray) -> list[bytes]:
 
 
 def streams(keys: list[bytes], blocks: int) -> list[bytes]:
-    out = np.empty((len(keys), 64 * blocks), np.uint8)
-    key_streams(np.frombuffer(b"".join(keys), "<u4").reshape(-1, 8), out)
-    return [each.tobytes() for each in out]
+    start, out = np.zeros(16 * LANES, np.uint32), np.empty(16 * blocks * LANES, np.uint32)
+    start_states(np.frombuffer(b"".join(keys), "<u4").reshape(-1, 8), start)
+    key_streams(start, out)
+    return [each.tobytes() for each in out.reshape(-1, LANES).T[: len(keys)]]
 
 
 def test_the_key_stream_is_the_one_of_rfc_8439():
@@ -37,9 +38,33 @@ def test_the_key_stream_is_the_one_of_rfc_8439():
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=16), st.integers(1, 6))
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=LANES), st.integers(1, 6))
 def test_key_streams_equal_the_oracle(keys, blocks):
     assert streams(keys, blocks) == [reference.key_stream(key, 64 * blocks) for key in keys]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.lists(st.sampled_from([32, 64, 96, 128, 256]), min_size=1, max_size=16))
+def test_encodings_equal_the_oracle(data, field_bits):
+    rows, passes, size = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 6)), reference.SIGNATURE_BITS
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    signatures = rng.integers(0, 2, (7, size), dtype=np.uint8)
+    which = rng.integers(-1, len(signatures), (rows, len(field_bits)))
+    places = np.flatnonzero(rng.random(rows * passes) < data.draw(st.sampled_from([0.0, 0.5, 1.0])))
+    secrets = rng.integers(0, 2**32, (len(places), 8), dtype=np.uint32)
+    before = rng.integers(0, 256, (rows, passes, sum(field_bits) // 8), dtype=np.uint8)
+    tokens, encodings = np.zeros((rows, passes, 16), np.uint8), before.copy()
+    encode(secrets, places, signatures, which, np.array(field_bits), tokens, encodings)
+    expected_tokens, expected = np.zeros_like(tokens), before.copy()
+    for secret, place in zip(secrets, places, strict=True):
+        r, p = divmod(place, passes)
+        signed = [signatures[value].tolist() if value >= 0 else None for value in which[r]]
+        token, encoding = reference.encode(secret.tobytes(), field_bits, signed)
+        expected_tokens[r, p] = np.frombuffer(token, np.uint8)
+        present = np.repeat(which[r] >= 0, np.array(field_bits) // 8)
+        expected[r, p] = np.where(present, np.frombuffer(encoding, np.uint8), before[r, p])
+    assert (tokens == expected_tokens).all()
+    assert (encodings == expected).all()
 
 
 def test_the_hmac_is_the_one_of_rfc_4231():
