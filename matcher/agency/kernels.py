@@ -18,25 +18,33 @@ _Words = tuple[_W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W, _W]
 
 @njit(cache=True, nogil=True)
 def ended_parts(
-    texts: NDArray[np.uint8], ends: NDArray[np.int64], parts: NDArray[np.int64], mark: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """For each row of `parts` (n, k), numbers of texts, those texts in order, each ended by `mark`: bytes and ends."""
-    stops = np.empty(len(parts), np.int64)
-    size = 0
-    for r in range(len(parts)):
-        for text in parts[r]:
-            size += ends[text] - (ends[text - 1] if text else 0) + 1
-        stops[r] = size
+    texts: NDArray[np.uint8], ends: NDArray[np.int64], parts: NDArray[np.int64], chosen: NDArray[np.int64], mark: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """Of `parts` (k, rows), numbers of texts or -1, those `chosen`: for each row that misses none its texts in order,
+    each ended by `mark`: bytes and ends, and the rows."""
+    rows, stops = np.empty(parts.shape[1], np.int64), np.empty(parts.shape[1], np.int64)
+    size = held = 0
+    for r in range(parts.shape[1]):
+        whole = True
+        for part in chosen:
+            whole &= parts[part, r] >= 0
+        if whole:
+            for part in chosen:
+                text = parts[part, r]
+                size += ends[text] - (ends[text - 1] if text else 0) + 1
+            rows[held], stops[held] = r, size
+            held += 1
     joined = np.empty(size, np.uint8)
     at = 0
-    for r in range(len(parts)):
-        for text in parts[r]:
+    for r in rows[:held]:
+        for part in chosen:
+            text = parts[part, r]
             for i in range(ends[text - 1] if text else 0, ends[text]):
                 joined[at] = texts[i]
                 at += 1
             joined[at] = mark
             at += 1
-    return joined, stops
+    return joined, stops[:held], rows[:held]
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from numpy.typing import NDArray
 
 from matcher.agency import kernels
-from matcher.agency.hashing.texts import bytes_of, hmac_sha256
+from matcher.agency.columns.parts import Parts
+from matcher.agency.columns.texts import Column
+from matcher.agency.hashing.texts import hmac_sha256
 from matcher.agency.identity import NormalisedBatch
 from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.sealing import seal_batch
-from matcher.agency.signing.values import sign_values
-from matcher.blocking.passes import Parts
+from matcher.agency.signing.values import sign_column
 from matcher.model import RESTRICTED, TokenBatch
 from matcher.scheme import ALIAS_BYTES, TOKEN_BYTES, LinkageScheme
 
@@ -69,7 +70,7 @@ class Tokeniser:
             references=references,
             notes=[batch.note[i] for i in starts],
         )
-        parts = Parts(canonical_columns(batch, self._scheme))
+        parts = Parts(batch, self._scheme)
         block_tokens, encodings, pass_masks = self._encode(parts, len(batch))
         present = np.stack([parts[field.name].codes >= 0 for field in self._scheme.encoded], axis=1)
         return TokenBatch(
@@ -88,52 +89,64 @@ class Tokeniser:
 
     def _encode(self, parts: Parts, rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
         scheme = self._scheme
-        block_secrets, places = self._block_secrets(parts)
+        block_secrets, present = self._block_secrets(parts, rows)
         values, signature_of = self._sign(parts)
         passes, width = len(scheme.passes), scheme.encoding_bytes
         tokens = np.zeros((rows, passes, TOKEN_BYTES), np.uint8)
-        present = np.zeros((rows, passes), bool)
-        present.flat[places] = True
-        encodings = np.zeros((rows, passes, width), np.uint8)
-        encodings[present] = _random_bytes(len(places) * width).reshape(-1, width)
+        encodings = _random_bytes(rows * passes * width).reshape(rows, passes, width)
+        encodings[~present] = 0
         bits = np.array([field.bits for field in scheme.encoded], np.int64)
-        kernels.encode(block_secrets, places, values, signature_of, bits, tokens, encodings)
+        kernels.encode(block_secrets, np.flatnonzero(present), values, signature_of, bits, tokens, encodings)
         return tokens, encodings, _mask(present)
 
-    def _block_secrets(self, parts: Parts) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """B of every block that rows fall into, (n, 8) words, and which block, (n,): row * P + pass, ascending. The one
-        place that makes B."""
-        made, places = [], []
-        held = {part: bytes_of(parts[part].values) for each in self._scheme.passes for part in each.parts}
+    def _block_secrets(self, parts: Parts, rows: int) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+        """B of every block that rows fall into, (n, 8) words, by row, then pass; and which blocks these are, (R, P).
+        The one place that makes B."""
+        names = {
+            part: number for number, part in enumerate({part for each in self._scheme.passes for part in each.parts})
+        }
+        texts, ends, codes = _together([parts[part] for part in names])
+        present = np.zeros((rows, len(self._scheme.passes)), bool)
+        made = []
         for p, blocking_pass in enumerate(self._scheme.passes):
-            texts, ends = zip(*(held[part] for part in blocking_pass.parts), strict=True)
-            firsts = np.cumsum([0, *map(len, ends[:-1])])
-            stops = np.cumsum([0, *map(len, texts[:-1])])
-            codes = np.stack([parts[part].codes for part in blocking_pass.parts], axis=1)
-            rows = np.flatnonzero((codes >= 0).all(axis=1))
-            ends_of_all = np.concatenate([each + stop for each, stop in zip(ends, stops, strict=True)])
-            values = kernels.ended_parts(np.concatenate(texts), ends_of_all, codes[rows] + firsts, _PART_END)
-            made.append(hmac_sha256(self._keys.pass_key(blocking_pass.name), *values))
-            places.append(rows * len(self._scheme.passes) + p)
-        order = np.argsort(np.concatenate(places))
-        return np.concatenate(made)[order], np.concatenate(places)[order]
+            chosen = np.array([names[part] for part in blocking_pass.parts])
+            values, stops, fallen = kernels.ended_parts(texts, ends, codes, chosen, _PART_END)
+            present[fallen, p] = True
+            made.append(hmac_sha256(self._keys.pass_key(blocking_pass.name), values, stops))
+        places = (np.cumsum(present) - 1).reshape(present.shape)
+        block_secrets = np.empty((sum(map(len, made)), 8), np.uint32)
+        for p, secrets_of_pass in enumerate(made):
+            block_secrets[places[present[:, p], p]] = secrets_of_pass
+        return block_secrets, present
 
     def _sign(self, parts: Parts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Signatures of the batch's distinct values, (values, M), and which one each row and field has, (R, F)."""
         columns = [parts[field.name] for field in self._scheme.encoded]
-        firsts = np.cumsum([0, *(len(column.values) for column in columns[:-1])])
         signed = [
-            sign_values(self._keys.sign_key(field.name), field, column.values)
+            sign_column(self._keys.sign_key(field.name), field, column)
             for field, column in zip(self._scheme.encoded, columns, strict=True)
         ]
-        codes = np.stack([column.codes for column in columns], axis=1)
-        return np.concatenate(signed), np.where(codes >= 0, codes + firsts, -1)
+        return np.concatenate(signed), np.ascontiguousarray(_together(columns)[2].T)
+
+
+def _together(columns: list[Column]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """The texts of some columns, their ends, and which of them each column has in each row, (columns, R), -1 if
+    missing."""
+    firsts = np.cumsum([0, *(len(column.ends) for column in columns[:-1])])
+    starts = np.cumsum([0, *(len(column.texts) for column in columns[:-1])])
+    ends = [column.ends + start for column, start in zip(columns, starts, strict=True)]
+    codes = [
+        np.where(column.codes < 0, -1, column.codes + first) for column, first in zip(columns, firsts, strict=True)
+    ]
+    return np.concatenate([column.texts for column in columns]), np.concatenate(ends), np.stack(codes)
 
 
 def _random_bytes(size: int) -> NDArray[np.uint8]:
     """Of a key stream under a key of its own: the system's own source is slow for so many."""
     stream = Cipher(ChaCha20(secrets.token_bytes(32), bytes(16)), None).encryptor()
-    return np.frombuffer(stream.update(bytes(size)), np.uint8)
+    made = np.zeros(size, np.uint8)
+    stream.update_into(made.data, made.data)
+    return made
 
 
 def _mask(columns: NDArray[np.bool_]) -> NDArray[np.uint16]:

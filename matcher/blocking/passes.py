@@ -40,7 +40,7 @@ def _street(address: str) -> str:
     return ""
 
 
-def _rare(ones: Sequence[str], others: Sequence[str]) -> list[str]:
+def rare(ones: Sequence[str], others: Sequence[str]) -> list[str]:
     """Two names in either order if together they are rare: none of them an initial, and not all their words common."""
     common = {name: COMMON_NAMES.issuperset(name.split()) for name in {*ones, *others}}
     return [
@@ -67,7 +67,12 @@ _FUNCTIONS: dict[str, Callable[[str], str]] = {
 }
 
 
-_OF_TWO: dict[str, Callable[[Sequence[str], Sequence[str]], list[str]]] = {"unordered": _unordered, "rare": _rare}
+def of_one(function: str, value: str) -> str:
+    """What a function makes of one value, '' for none."""
+    return _FUNCTIONS[function](value)
+
+
+_OF_TWO: dict[str, Callable[[Sequence[str], Sequence[str]], list[str]]] = {"unordered": _unordered, "rare": rare}
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

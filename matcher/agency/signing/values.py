@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.agency.columns.texts import Column, bytes_of
 from matcher.agency.elements import elements
-from matcher.agency.hashing.texts import bytes_of, hmac_sha256
+from matcher.agency.hashing.texts import hmac_sha256
 from matcher.agency.nicknames import ROOTS
 from matcher.agency.signing import kernels
 from matcher.scheme import SIGNATURE_BITS, Field, Kind
@@ -24,6 +25,8 @@ _COMPILED = {
 }
 """Kinds whose elements are made by compiled loops: a batch holds too many different values of them for Python."""
 _OF_WORDS = (Kind.NAME, Kind.TEXT)
+_ASCII = np.arange(256) < 128
+_LETTERS = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", np.uint8))
 
 
 class _Sets(NamedTuple):
@@ -34,8 +37,13 @@ class _Sets(NamedTuple):
 
 
 def sign_values(sign_key: bytes, field: Field, values: list[str]) -> NDArray[np.uint8]:
-    """Whole signatures (values, M) of canonical values of one field; they never leave the agency."""
-    wholes, pieces, hashes = _hashed_elements(sign_key, field.kind, values)
+    """As `sign_column`, of values that are not empty."""
+    return sign_column(sign_key, field, Column.of_rows(*bytes_of(values)))
+
+
+def sign_column(sign_key: bytes, field: Field, column: Column) -> NDArray[np.uint8]:
+    """Whole signatures (texts, M) of canonical values of one field; they never leave the agency."""
+    wholes, pieces, hashes = _hashed_elements(sign_key, field.kind, column)
     least, sure = kernels.least_keys(hashes, *pieces, SIGNATURE_BITS)
     if wholes:
         least, surely = kernels.least_of(least, *wholes)
@@ -50,28 +58,24 @@ def sign_values(sign_key: bytes, field: Field, values: list[str]) -> NDArray[np.
     return kernels.signatures(hashes[np.concatenate(sets)], np.cumsum(list(map(len, sets))), SIGNATURE_BITS)
 
 
-def _hashed_elements(sign_key: bytes, kind: Kind, values: list[str]) -> tuple[_Sets | None, _Sets, NDArray[np.uint64]]:
+def _hashed_elements(sign_key: bytes, kind: Kind, column: Column) -> tuple[_Sets | None, _Sets, NDArray[np.uint64]]:
     """The elements' keyed hashes, and the sets of them that the values are; or the words that the values are, if their
     set is the union of their words' sets, and the sets of elements that the words are."""
     wholes = None
-    if kind in _COMPILED and _canonical("".join(values), kind):
+    # what compiled loops know: ASCII alone
+    if kind in _COMPILED and column.is_of(_LETTERS if kind is Kind.FORENAME else _ASCII):
+        texts, ends = column.texts, column.ends
         if kind is Kind.FORENAME:
-            values = ["|".join((value, *ROOTS.get(value, ()))) for value in values]
-        texts, ends = bytes_of(values)
+            texts, ends = bytes_of(["|".join((value, *ROOTS.get(value, ()))) for value in column.values()])
         if kind in _OF_WORDS:
             texts, ends, *words = kernels.element_sets(kernels.WORDS, texts, ends)
             wholes = _Sets(*words)
         texts, ends, *sets = kernels.element_sets(_COMPILED[kind], texts, ends)
         pieces = _Sets(*sets)
     else:
-        of_values = [elements(kind, value) for value in values]
+        of_values = [elements(kind, value) for value in column.values()]
         places = dict(zip(set[str]().union(*of_values), count()))
         members = [places[element] for each in of_values for element in each]
         pieces = _Sets(np.array(members, np.int64), np.cumsum([len(each) for each in of_values], dtype=np.int64))
         texts, ends = bytes_of(list(places))
     return wholes, pieces, hmac_sha256(sign_key, texts, ends)[:, :2].copy().view(np.uint64)[:, 0]
-
-
-def _canonical(text: str, kind: Kind) -> bool:
-    """Whether compiled loops make of values of a kind, joined, what `elements` does: they know ASCII alone."""
-    return text.isascii() and ((text.isalpha() or not text) if kind is Kind.FORENAME else True)
