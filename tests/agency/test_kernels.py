@@ -99,9 +99,26 @@ canonical = st.text("ABZ019", min_size=1, max_size=14)
 @settings(max_examples=100, deadline=None)
 @given(st.lists(canonical, min_size=1, max_size=6))
 def test_compiled_elements_equal_the_oracle(values):
-    for kind in (Kind.NAME, Kind.TEXT, Kind.POSTCODE, Kind.IDENTIFIER):
+    for kind in (Kind.NAME, Kind.TEXT, Kind.POSTCODE, Kind.IDENTIFIER, Kind.CATEGORY):
         made = sets_of(getattr(kernels, kind.name), values)
         assert made == [elements(kind, value) for value in values]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.text("0189", min_size=4, max_size=6), min_size=1, max_size=6),
+    st.lists(st.text("019-", min_size=1, max_size=6), min_size=1, max_size=6),
+)
+def test_compiled_elements_of_dates_equal_the_oracle(years, days):
+    assert sets_of(kernels.YEAR, years) == [elements(Kind.YEAR, value) for value in years]
+    made = sets_of(kernels.MONTH_DAY, days)
+    assert made == [elements(Kind.MONTH_DAY, value) for value in days]
+
+
+@pytest.mark.parametrize("size", [9, 10, 127, 128, 129, 1000, 1001])
+def test_compiled_elements_of_long_identifiers_equal_the_oracle(size):
+    values = ["A" * size, "AB" * (size // 2)]
+    assert sets_of(kernels.IDENTIFIER, values) == [elements(Kind.IDENTIFIER, value) for value in values]
 
 
 @settings(max_examples=50, deadline=None)

@@ -12,24 +12,33 @@ _U32 = np.uint32
 
 # -- elements ----------------------------------------------------------------------------------------------------
 
-WORDS, NAME, FORENAME, TEXT, POSTCODE, IDENTIFIER = range(6)
+WORDS, NAME, FORENAME, TEXT, POSTCODE, IDENTIFIER, YEAR, MONTH_DAY, CATEGORY = range(9)
 """What `element_sets` takes a text apart into: its words; or the elements of a word of a name, of a forename (one word,
-and each behind a bar those it may be a form of), of a word of a text, of a postcode, of an identifier."""
-_BAR = 124
+and each behind a bar those it may be a form of), of a word of a text, or of a value of another kind."""
+_BAR, _BLANK, _HYPHEN, _COLON, _ZERO, _ROOT = 124, 95, 45, 58, 48, 114
 _I = np.frombuffer(b"i:", np.uint8)
 _S = np.frombuffer(b"s:", np.uint8)
 _W = np.frombuffer(b"w:", np.uint8)
+_WHOLE = np.frombuffer(b"whole:", np.uint8)
 _UNIT = np.frombuffer(b"unit:", np.uint8)
 _SECTOR = np.frombuffer(b"sector:", np.uint8)
 _DISTRICT = np.frombuffer(b"district:", np.uint8)
 _AREA = np.frombuffer(b"area:", np.uint8)
-_WHOLE = np.frombuffer(b"whole:", np.uint8)
+_M = np.frombuffer(b"m:", np.uint8)
+_D = np.frombuffer(b"d:", np.uint8)
+_U = np.frombuffer(b"u:", np.uint8)
+_MD = np.frombuffer(b"md:", np.uint8)
+_UD = np.frombuffer(b"ud:", np.uint8)
 _ROOT_WEIGHT = 3
+_CHARACTERS = 128
 _FNV_START, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+
+_Bytes = NDArray[np.uint8]
+_Ints = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def _number(slots: NDArray[np.int32], pool: NDArray[np.uint8], ends: NDArray[np.int64], held: int, stop: int) -> int:
+def _number(slots: NDArray[np.int32], pool: _Bytes, ends: _Ints, held: int, stop: int) -> int:
     """The number of the text `pool[ends[held]:stop]` among the `held` before it; `held`, once noted, if it is new."""
     start = ends[held]
     state = _FNV_START
@@ -39,10 +48,10 @@ def _number(slots: NDArray[np.int32], pool: NDArray[np.uint8], ends: NDArray[np.
     while slots[slot] >= 0:
         other = slots[slot]
         if ends[other + 1] - ends[other] == stop - start:
-            same = True
-            for i in range(stop - start):
-                same &= pool[ends[other] + i] == pool[start + i]
-            if same:
+            i = 0
+            while i < stop - start and pool[ends[other] + i] == pool[start + i]:
+                i += 1
+            if i == stop - start:
                 return int(other)
         slot = (slot + 1) & (len(slots) - 1)
     slots[slot] = held
@@ -51,11 +60,17 @@ def _number(slots: NDArray[np.int32], pool: NDArray[np.uint8], ends: NDArray[np.
 
 
 @njit(cache=True, nogil=True)
-def _put(pool: NDArray[np.uint8], at: int, part: NDArray[np.uint8]) -> int:
-    """Write a part behind what is there; where the next goes."""
-    for i in range(len(part)):
-        pool[at + i] = part[i]
-    return at + len(part)
+def _put(pool: _Bytes, at: int, texts: _Bytes, start: int, stop: int) -> int:
+    """Write a part of `texts` behind what is there; where the next goes."""
+    for i in range(start, stop):
+        pool[at] = texts[i]
+        at += 1
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _label(pool: _Bytes, at: int, label: _Bytes) -> int:
+    return _put(pool, at, label, 0, len(label))
 
 
 @njit(cache=True, nogil=True)
@@ -69,68 +84,83 @@ def _is_digit(character: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _piece(kind: int, text: NDArray[np.uint8], number: int, pool: NDArray[np.uint8], at: int) -> int:  # noqa: PLR0911, PLR0912
-    """Write element `number` of a text of one of the kinds; where it ends, or -1 if there are no more."""
-    size = len(text)
-    if kind == FORENAME:
-        while size and text[len(text) - size] != _BAR:
-            size -= 1
-        size = len(text) - size
-    if kind == IDENTIFIER:
-        if number == size:
-            return _put(pool, _put(pool, at, _WHOLE), text)
-        if number > size:
-            return -1
-        digits, rest = 1, number
-        while rest > 9:
-            digits, rest = digits + 1, rest // 10
-        rest = number
-        for i in range(digits - 1, -1, -1):
-            pool[at + i] = 48 + rest % 10
-            rest //= 10
-        pool[at + digits], pool[at + digits + 1] = 58, text[number]
-        return at + digits + 2
-    if number <= size:  # a bigram
-        pool[at] = text[number - 1] if number else 95
-        pool[at + 1] = text[number] if number < size else 95
-        return at + 2
-    number -= size + 1
+def _piece(kind: int, texts: _Bytes, start: int, stop: int, number: int, pool: _Bytes, at: int) -> int:  # noqa: PLR0911
+    """Write element `number` of a text, of those that are neither two characters nor one and its place; where it ends,
+    `at` if it is one that the text lacks, -1 if there are no more."""
+    size = stop - start
     if kind in (NAME, FORENAME) and number < 2:
-        return _put(pool, _put(pool, at, _S if number else _I), text[: min(size, 3) if number else 1])
-    if kind == FORENAME:
-        number -= 2
-        while size < len(text) and number >= _ROOT_WEIGHT:
-            number -= _ROOT_WEIGHT
-            size += 1
-            while size < len(text) and text[size] != _BAR:
-                size += 1
-        if size == len(text):
-            return -1
-        stop = size + 1
-        while stop < len(text) and text[stop] != _BAR:
-            stop += 1
-        pool[at], pool[at + 1], pool[at + 2] = 114, 48 + number, 58
-        return _put(pool, at + 3, text[size + 1 : stop])
+        last = start + 1 if number == 0 else min(start + 3, stop)
+        return _put(pool, _label(pool, at, _S if number else _I), texts, start, last)
     if kind == TEXT and number == 0:
-        return _put(pool, _put(pool, at, _W), text)
+        return _put(pool, _label(pool, at, _W), texts, start, stop)
+    if kind == IDENTIFIER and number == 0:
+        return _put(pool, _label(pool, at, _WHOLE), texts, start, stop)
+    if kind == CATEGORY and number == 0:
+        return _put(pool, at, texts, start, stop)
+    if kind == YEAR and number < 4:
+        at = _put(pool, at, texts, start, min(start + number, stop))
+        pool[at] = _BLANK
+        return _put(pool, at + 1, texts, start + number + 1, stop)
+    if kind == MONTH_DAY and number < 6:
+        return _month_day(texts, start, stop, number, pool, at)
     if kind != POSTCODE or size < 5 or number > 3:
         return -1
     if number == 0:
-        return _put(pool, _put(pool, at, _UNIT), text)
+        return _put(pool, _label(pool, at, _UNIT), texts, start, stop)
     if number == 1:
-        return _put(pool, _put(pool, at, _SECTOR), text[:-2])
+        return _put(pool, _label(pool, at, _SECTOR), texts, start, stop - 2)
     if number == 2:
-        return _put(pool, _put(pool, at, _DISTRICT), text[:-3])
-    stop = size - 3 if _is_digit(text[size - 4]) else size - 4
-    while stop and _is_digit(text[stop - 1]):
-        stop -= 1
-    return _put(pool, _put(pool, at, _AREA), text[:stop])
+        return _put(pool, _label(pool, at, _DISTRICT), texts, start, stop - 3)
+    last = stop - 3 if _is_digit(texts[stop - 4]) else stop - 4
+    while last > start and _is_digit(texts[last - 1]):
+        last -= 1
+    return _put(pool, _label(pool, at, _AREA), texts, start, last)
 
 
 @njit(cache=True, nogil=True)
-def element_sets(
-    kind: int, texts: NDArray[np.uint8], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _is_less(texts: _Bytes, start: int, stop: int, other: int, other_stop: int) -> bool:
+    while start < stop and other < other_stop and texts[start] == texts[other]:
+        start, other = start + 1, other + 1
+    return other < other_stop and (start == stop or texts[start] < texts[other])
+
+
+@njit(cache=True, nogil=True)
+def _month_day(texts: _Bytes, start: int, stop: int, number: int, pool: _Bytes, at: int) -> int:
+    """As `_piece`: month in place and out of place, day in place and out of place, both in place and out of place."""
+    end = start
+    while end < stop and texts[end] != _HYPHEN:
+        end += 1
+    day = min(end + 1, stop)
+    if number < 4:
+        first, last = (start, end) if number < 2 else (day, stop)
+        if first == last:
+            return at
+        return _put(pool, _label(pool, at, _U if number & 1 else _M if number == 0 else _D), texts, first, last)
+    if start == end or day == stop:
+        return at
+    if number == 4:
+        return _put(pool, _put(pool, _label(pool, at, _MD), texts, start, end), texts, day, stop)
+    at = _label(pool, at, _UD)
+    if _is_less(texts, day, stop, start, end):
+        return _put(pool, _put(pool, at, texts, day, stop), texts, start, end)
+    return _put(pool, _put(pool, at, texts, start, end), texts, day, stop)
+
+
+@njit(cache=True, nogil=True)
+def _put_position(pool: _Bytes, at: int, position: int) -> int:
+    """Write a number in digits and a colon; where the next goes."""
+    digits, rest = 1, position
+    while rest > 9:
+        digits, rest = digits + 1, rest // 10
+    for i in range(digits - 1, -1, -1):
+        pool[at + i] = _ZERO + position % 10
+        position //= 10
+    pool[at + digits] = _COLON
+    return at + digits + 1
+
+
+@njit(cache=True, nogil=True)
+def element_sets(kind: int, texts: _Bytes, ends: _Ints) -> tuple[_Bytes, _Ints, _Ints, _Ints]:  # noqa: PLR0912, PLR0915
     """The sets that ASCII texts are taken apart into, by `kind`: the distinct elements and their ends, and each set's
     members as numbers of elements and their ends. A member may come more than once."""
     size, count = len(texts), len(ends)
@@ -138,35 +168,75 @@ def element_sets(
     pool, pool_ends = np.empty(16 * size + 40 * count + 1, np.uint8), np.zeros(most + 1, np.int64)
     members, member_ends = np.empty(most, np.int64), np.empty(count, np.int64)
     slots = np.full(1 << int(np.ceil(np.log2(2 * most + 2))), -1, np.int32)
-    held = 0
-    there = 0
-    start = 0
+    # the numbers of elements of two characters, and of one and its place, are looked up without a hash
+    pairs = np.full(_CHARACTERS * _CHARACTERS, -1, np.int32)
+    held = there = start = 0
     for t in range(count):
-        text = texts[start : ends[t]]
-        at = 0
+        stop = ends[t]
+        last = stop
+        if kind == FORENAME:
+            last = start
+            while last < stop and texts[last] != _BAR:
+                last += 1
+        if kind in (NAME, FORENAME, TEXT, POSTCODE):
+            left = _BLANK
+            for i in range(start, last + 1):
+                right = texts[i] if i < last else _BLANK
+                at = left * _CHARACTERS + right
+                if pairs[at] < 0:
+                    begun = pool_ends[held]
+                    pool[begun], pool[begun + 1] = left, right
+                    pairs[at] = held
+                    held += 1
+                    pool_ends[held] = begun + 2
+                members[there] = pairs[at]
+                there += 1
+                left = right
+        elif kind == IDENTIFIER:
+            for i in range(start, last):
+                at = (i - start) * _CHARACTERS + texts[i]
+                if at >= len(pairs) or pairs[at] < 0:
+                    end = _put_position(pool, pool_ends[held], i - start)
+                    pool[end] = texts[i]
+                    number = _number(slots, pool, pool_ends, held, end + 1)
+                    held += number == held
+                    if at < len(pairs):
+                        pairs[at] = number
+                    members[there] = number
+                else:
+                    members[there] = pairs[at]
+                there += 1
         number = 0
-        while True:
+        while kind != WORDS:
             begun = pool_ends[held]
-            if kind == WORDS:
-                while at < len(text) and _is_space(text[at]):
-                    at += 1
-                stop = at
-                while stop < len(text) and not _is_space(text[stop]):
-                    stop += 1
-                if stop == at:
-                    break
-                stop, at = _put(pool, begun, text[at:stop]), stop
-            else:
-                stop = _piece(kind, text, number, pool, begun)
-                if stop < 0:
-                    break
-                number += 1
-            members[there] = _number(slots, pool, pool_ends, held, stop)
-            held = max(held, members[there] + 1)
-            there += 1
+            end = _piece(kind, texts, start, last, number, pool, begun)
+            if end < 0:
+                break
+            number += 1
+            if end > begun:
+                members[there] = _number(slots, pool, pool_ends, held, end)
+                held = max(held, members[there] + 1)
+                there += 1
+        at = start if kind == WORDS else last + 1
+        while at < stop:  # words, or what a forename may be a form of
+            if kind == WORDS and _is_space(texts[at]):
+                at += 1
+                continue
+            first = at
+            while at < stop and not (_is_space(texts[at]) if kind == WORDS else texts[at] == _BAR):
+                at += 1
+            for i in range(1 if kind == WORDS else _ROOT_WEIGHT):
+                end = pool_ends[held]
+                if kind != WORDS:
+                    pool[end], pool[end + 1], pool[end + 2] = _ROOT, _ZERO + i, _COLON
+                    end += 3
+                members[there] = _number(slots, pool, pool_ends, held, _put(pool, end, texts, first, at))
+                held = max(held, members[there] + 1)
+                there += 1
+            at += 1
         member_ends[t] = there
-        start = ends[t]
-    return pool[: pool_ends[held]].copy(), pool_ends[1 : held + 1].copy(), members[:there].copy(), member_ends
+        start = stop
+    return pool[: pool_ends[held]], pool_ends[1 : held + 1], members[:there], member_ends
 
 
 # -- signatures --------------------------------------------------------------------------------------------------
@@ -177,6 +247,8 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _S27, _S30 = np.uint64(27), np.uint64(30)
 _S31, _S32 = np.uint64(31), np.uint64(32)
 _NONE = _U32(0xFFFFFFFF)
+_TOGETHER = 4
+"""Members whose keys are compared at a time: what is least so far is read and written once for them."""
 
 
 @njit(cache=True, nogil=True)
@@ -217,7 +289,7 @@ def _key(output: np.uint64) -> np.uint32:
 
 @njit(cache=True, nogil=True)
 def least_keys(
-    hashes: NDArray[np.uint64], members: NDArray[np.int64], ends: NDArray[np.int64], functions: int
+    hashes: NDArray[np.uint64], members: _Ints, ends: _Ints, functions: int
 ) -> tuple[NDArray[np.uint32], bool]:
     """For each set and hash function the least key of a member, (sets, functions), and whether the lowest bits are
     surely those of `signatures`: they are not where two keys differ in the lowest bit alone.
@@ -230,55 +302,77 @@ def least_keys(
     place = np.full(len(hashes), -1, np.int64)
     shared = np.flatnonzero(uses > 1)
     place[shared] = np.arange(len(shared))
-    table = np.empty((len(shared), functions), np.uint32)
+    # behind the shared ones, room for those of a few members that no other set has
+    table = np.empty((len(shared) + _TOGETHER) * functions, np.uint32)
     for e in range(len(shared)):
-        state = hashes[shared[e]]
+        _put_keys(hashes[shared[e]], table, e * functions, functions)
+    result = np.empty((len(ends), functions), np.uint32)
+    least, turned = np.empty(functions, np.uint32), np.empty(functions, np.uint32)
+    at = np.empty(_TOGETHER, np.int64)
+    sure = True
+    start = 0
+    for s in range(len(ends)):
+        least[:], turned[:] = _NONE, _NONE
+        for first in range(start, ends[s], _TOGETHER):
+            for i in range(_TOGETHER):
+                if first + i < ends[s]:
+                    member = members[first + i]
+                    at[i] = place[member] * functions
+                    if place[member] < 0:
+                        at[i] = (len(shared) + i) * functions
+                        _put_keys(hashes[member], table, at[i], functions)
+                else:
+                    at[i] = at[0]
+            _lower(least, turned, table, at[0], at[1], at[2], at[3])
+        sure &= _agree(least, turned)
+        result[s] = least
+        start = ends[s]
+    return result, sure
+
+
+@njit(cache=True, nogil=True)
+def least_of(rows: NDArray[np.uint32], members: _Ints, ends: _Ints) -> tuple[NDArray[np.uint8], bool]:
+    """As `least_keys`, of sets of sets whose least keys `rows` (n, functions) holds: the lowest bits for their
+    unions."""
+    functions = rows.shape[1]
+    table = rows.reshape(-1)
+    result = np.empty((len(ends), functions), np.uint8)
+    least, turned = np.empty(functions, np.uint32), np.empty(functions, np.uint32)
+    sure = True
+    start = 0
+    for s in range(len(ends)):
+        least[:], turned[:] = _NONE, _NONE
+        for first in range(start, ends[s], _TOGETHER):
+            last = ends[s] - 1
+            a, b = members[first], members[min(first + 1, last)]
+            c, d = members[min(first + 2, last)], members[min(first + 3, last)]
+            _lower(least, turned, table, a * functions, b * functions, c * functions, d * functions)
+        sure &= _agree(least, turned)
         for i in range(functions):
-            table[e, i] = _key(_output(state, i))
-    result = np.full((len(ends), functions), _NONE, np.uint32)
-    turned = np.empty(functions, np.uint32)
-    alone = np.empty(functions, np.uint32)
-    sure = True
-    start = 0
-    for s in range(len(ends)):
-        turned[:] = _NONE
-        for member in members[start : ends[s]]:
-            if place[member] >= 0:
-                _lower(result[s], turned, table[place[member]])
-            else:
-                state = hashes[member]
-                for i in range(functions):
-                    alone[i] = _key(_output(state, i))
-                _lower(result[s], turned, alone)
-        sure &= _agree(result[s], turned)
+            result[s, i] = least[i] & _U32(1)
         start = ends[s]
     return result, sure
 
 
 @njit(cache=True, nogil=True)
-def least_of(
-    rows: NDArray[np.uint32], members: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.uint32], bool]:
-    """As `least_keys`, of sets of sets whose least keys `rows` (n, functions) holds: those of their unions."""
-    result = np.full((len(ends), rows.shape[1]), _NONE, np.uint32)
-    turned = np.empty(rows.shape[1], np.uint32)
-    sure = True
-    start = 0
-    for s in range(len(ends)):
-        turned[:] = _NONE
-        for member in members[start : ends[s]]:
-            _lower(result[s], turned, rows[member])
-        sure &= _agree(result[s], turned)
-        start = ends[s]
-    return result, sure
+def _put_keys(state: np.uint64, table: NDArray[np.uint32], at: int, functions: int) -> None:
+    for i in range(functions):
+        # an index without a sign need not be asked whether it counts from the end
+        table[np.uint64(at) + np.uint64(i)] = _key(_output(state, i))
 
 
 @njit(cache=True, nogil=True)
-def _lower(least: NDArray[np.uint32], turned: NDArray[np.uint32], keys: NDArray[np.uint32]) -> None:
-    """Take the least of keys, and of keys with the lowest bit turned."""
+def _lower(
+    least: NDArray[np.uint32], turned: NDArray[np.uint32], table: NDArray[np.uint32], a: int, b: int, c: int, d: int
+) -> None:
+    """Take the least of keys, and of keys with the lowest bit turned: those at `_TOGETHER` places of a table."""
+    one = _U32(1)
+    p, q, r, s = np.uint64(a), np.uint64(b), np.uint64(c), np.uint64(d)
     for i in range(len(least)):
-        least[i] = min(least[i], keys[i])
-        turned[i] = min(turned[i], _U32(keys[i] ^ _U32(1)))
+        at = np.uint64(i)
+        w, x, y, z = table[p + at], table[q + at], table[r + at], table[s + at]
+        least[i] = min(least[i], w, x, y, z)
+        turned[i] = min(turned[i], _U32(w ^ one), _U32(x ^ one), _U32(y ^ one), _U32(z ^ one))
 
 
 @njit(cache=True, nogil=True)

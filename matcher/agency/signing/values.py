@@ -22,6 +22,9 @@ _COMPILED = {
     Kind.TEXT: kernels.TEXT,
     Kind.POSTCODE: kernels.POSTCODE,
     Kind.IDENTIFIER: kernels.IDENTIFIER,
+    Kind.YEAR: kernels.YEAR,
+    Kind.MONTH_DAY: kernels.MONTH_DAY,
+    Kind.CATEGORY: kernels.CATEGORY,
 }
 """Kinds whose elements are made by compiled loops: a batch holds too many different values of them for Python."""
 _OF_WORDS = (Kind.NAME, Kind.TEXT)
@@ -46,10 +49,12 @@ def sign_column(sign_key: bytes, field: Field, column: Column) -> NDArray[np.uin
     wholes, pieces, hashes = _hashed_elements(sign_key, field.kind, column)
     least, sure = kernels.least_keys(hashes, *pieces, SIGNATURE_BITS)
     if wholes:
-        least, surely = kernels.least_of(least, *wholes)
+        bits, surely = kernels.least_of(least, *wholes)
         sure &= surely
+    else:
+        bits = (least & 1).astype(np.uint8)
     if sure:
-        return (least & 1).astype(np.uint8)
+        return bits
     # once in some hundred batches: all 64 bits must be compared
     sets = np.split(pieces.members, pieces.ends[:-1])
     if wholes:
