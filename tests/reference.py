@@ -81,6 +81,12 @@ def encode(secret: bytes, field_bits: Sequence[int], signatures: Sequence[list[i
     return token, bytes(encoding)
 
 
+def plain_text(reference: str, note: str) -> bytes:
+    """What is sealed of a record."""
+    parts = [reference.encode(), note.encode()]
+    return b"".join(bytes([len(part)]) + part for part in parts).ljust(96, b"\0")
+
+
 def distances(
     scheme: LinkageScheme,
     left: tuple[Sequence[bytes], Sequence[bytes], int],

@@ -47,6 +47,53 @@ def ended_parts(
     return joined, stops[:held], rows[:held]
 
 
+@njit(cache=True, nogil=True)
+def prefixed(
+    prefix: NDArray[np.uint8], texts: NDArray[np.uint8], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Each text, of at most 65535 bytes, behind a prefix and its length in 2 bytes, big endian: bytes and ends."""
+    made = np.empty(len(texts) + (len(prefix) + 2) * len(ends), np.uint8)
+    stops = np.empty(len(ends), np.int64)
+    at = start = 0
+    for t in range(len(ends)):
+        for byte in prefix:
+            made[at] = byte
+            at += 1
+        made[at], made[at + 1] = (ends[t] - start) >> 8, (ends[t] - start) & 255
+        at += 2
+        for i in range(start, ends[t]):
+            made[at] = texts[i]
+            at += 1
+        start, stops[t] = ends[t], at
+    return made, stops
+
+
+@njit(cache=True, nogil=True)
+def plain_texts(
+    references: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    notes: NDArray[np.uint8],
+    note_ends: NDArray[np.int64],
+    size: int,
+) -> NDArray[np.uint8]:
+    """Each reference and note behind its length in 1 byte, then zeros: (n, size), which must hold them."""
+    made = np.zeros((len(ends), size), np.uint8)
+    start = note_start = 0
+    for t in range(len(ends)):
+        made[t, 0] = ends[t] - start
+        at = 1
+        for i in range(start, ends[t]):
+            made[t, at] = references[i]
+            at += 1
+        made[t, at] = note_ends[t] - note_start
+        at += 1
+        for i in range(note_start, note_ends[t]):
+            made[t, at] = notes[i]
+            at += 1
+        start, note_start = ends[t], note_ends[t]
+    return made
+
+
 @njit(cache=True, nogil=True, inline="always")
 def _left(x: np.uint32, n: int) -> np.uint32:
     return _U32((x << _U32(n)) | (x >> _U32(32 - n)))

@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
 
+from matcher.agency import kernels
+from matcher.agency.columns.texts import bytes_of
 from matcher.agency.hashing.texts import hmac_sha256
 from matcher.errors import InputFileError
 from matcher.keyfile import KEY_BYTES, read_key, write_secret
@@ -41,6 +44,18 @@ def limited_utf8(text: str, what: str, limit: int) -> bytes:
     if len(data) > limit:
         raise InputFileError(f"a {what} may have at most {limit} bytes")
     return data
+
+
+def limited_texts(texts: Sequence[str], what: str, limit: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Many texts, as `bytes_of` has them; `InputFileError` as `limited_utf8`."""
+    try:
+        held, ends = bytes_of(texts)
+    except UnicodeEncodeError:
+        # not chained: Python's message quotes the text
+        raise InputFileError(f"a {what} is not valid text") from None
+    if (np.diff(ends, prepend=0) > limit).any():
+        raise InputFileError(f"a {what} may have at most {limit} bytes")
+    return held, ends
 
 
 class LinkageKeys:
@@ -92,11 +107,10 @@ class AliasKey:
 
     def aliases(self, record_refs: Sequence[str]) -> list[bytes]:
         """What `alias` gives, of many references."""
-        encoded = [limited_utf8(each, "record reference", REFERENCE_BYTES) for each in record_refs]
-        messages = [self._alias_prefix + len(each).to_bytes(2, "big") + each for each in encoded]
-        ends = np.cumsum(np.fromiter(map(len, messages), np.int64, len(messages)))
-        digests = hmac_sha256(self._key, np.frombuffer(b"".join(messages), np.uint8), ends).tobytes()
-        return [digests[at : at + ALIAS_BYTES] for at in range(0, len(digests), 32)]
+        references = limited_texts(record_refs, "record reference", REFERENCE_BYTES)
+        messages = kernels.prefixed(np.frombuffer(self._alias_prefix, np.uint8), *references)
+        digests = hmac_sha256(self._key, *messages)[:, : ALIAS_BYTES // 4].tobytes()
+        return [digests[at : at + ALIAS_BYTES] for at in range(0, len(digests), ALIAS_BYTES)]
 
     def feed_id(self, content_digest: bytes) -> str:
         """Name of a file's feed, 37 characters of [a-z0-9-]: the same for the same content, whose digest it hides."""

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from numpy.typing import NDArray
 
-from matcher.agency.keys import REFERENCE_BYTES, length_prefixed, limited_utf8
+from matcher.agency import kernels
+from matcher.agency.keys import REFERENCE_BYTES, length_prefixed, limited_texts
 from matcher.errors import KeyFileError
 from matcher.scheme import ALIAS_BYTES, SEALED_BYTES, SEALED_TEXT_BYTES
 
@@ -40,7 +41,10 @@ def seal_batch(
     `KeyFileError`: the public key cannot be used. `InputFileError`: a reference is longer than 64 or a note than 24
     bytes. `ValueError`: the columns differ in length, or two aliases do not differ in their first 12 bytes.
     """
-    _check_aliases(aliases)
+    if not len(aliases) == len(references) == len(notes):
+        raise ValueError("one of the columns is shorter than another")
+    nonces = _nonces(aliases)
+    texts = _plain_texts(references, notes)
     info = b"".join(map(length_prefixed, (_LABEL, scheme_digest, epoch.to_bytes(4, "big"), agency.encode())))
     batch_key = secrets.token_bytes(_BATCH_KEY_BYTES)
     try:
@@ -48,23 +52,22 @@ def seal_batch(
     except ValueError:
         raise KeyFileError("the coordinator's public key is not an X25519 public key") from None
     cipher = ChaCha20Poly1305(batch_key)
-    sealed = bytearray()
-    for alias, reference, note in zip(aliases, references, notes, strict=True):
-        sealed += cipher.encrypt(alias[:_NONCE_BYTES], _plain_text(reference, note), alias)
+    sealed = b"".join(map(cipher.encrypt, nonces, texts, aliases))
     return encapsulation, np.frombuffer(sealed, np.uint8).reshape(len(aliases), SEALED_BYTES)
 
 
-def _check_aliases(aliases: Sequence[bytes]) -> None:
-    if any(len(alias) != ALIAS_BYTES for alias in aliases):
+def _nonces(aliases: Sequence[bytes]) -> list[bytes]:
+    if any(size != ALIAS_BYTES for size in map(len, aliases)):
         raise ValueError(f"an alias has {ALIAS_BYTES} bytes")
     # the nonce is the alias's start, and a nonce used twice under one key reveals both texts
-    if len({alias[:_NONCE_BYTES] for alias in aliases}) != len(aliases):
+    nonces = [alias[:_NONCE_BYTES] for alias in aliases]
+    if len(set(nonces)) != len(nonces):
         raise ValueError("two aliases of a batch begin alike")
+    return nonces
 
 
-def _plain_text(reference: str, note: str) -> bytes:
-    """Always 96 bytes, so that a seal's length says nothing about what is in it."""
-    reference_bytes = limited_utf8(reference, "record reference", REFERENCE_BYTES)
-    note_bytes = limited_utf8(note, "note", NOTE_BYTES)
-    text = b"%c%b%c%b" % (len(reference_bytes), reference_bytes, len(note_bytes), note_bytes)
-    return text.ljust(SEALED_TEXT_BYTES, b"\0")
+def _plain_texts(references: Sequence[str], notes: Sequence[str]) -> list[bytes]:
+    """Always of 96 bytes, so that a seal's length says nothing about what is in it."""
+    held, ends = limited_texts(references, "record reference", REFERENCE_BYTES)
+    texts = kernels.plain_texts(held, ends, *limited_texts(notes, "note", NOTE_BYTES), SEALED_TEXT_BYTES).tobytes()
+    return [texts[at : at + SEALED_TEXT_BYTES] for at in range(0, len(texts), SEALED_TEXT_BYTES)]

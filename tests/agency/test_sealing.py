@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher.agency.sealing import seal_batch
+from matcher.agency.sealing import _plain_texts, seal_batch
 from matcher.coordinator.opening import Opener, generate_coordinator_key
 from matcher.errors import InputFileError, KeyFileError, SealError
 from matcher.keyfile import read_public_key
 from matcher.model import Disclosure
 from matcher.scheme import ENCAPSULATION_BYTES, SEALED_BYTES
+from tests import reference as oracle
 
 PRIVATE = bytes(range(1, 33))
 PUBLIC = X25519PrivateKey.from_private_bytes(PRIVATE).public_key().public_bytes_raw()
@@ -49,12 +50,20 @@ def sealed_members(references: list[str], notes: list[str] | None = None) -> lis
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(utf8_of_at_most(64), utf8_of_at_most(24)), max_size=5))
 def test_what_is_sealed_opens_and_has_one_length(texts: list[tuple[str, str]]) -> None:
     members = sealed_members([reference for reference, _ in texts], [note for _, note in texts])
     opened = [OPENER.open(member, DIGEST) for member in members]
     assert [(each.reference, each.note) for each in opened] == texts
     assert all(len(member.sealed) == 112 for member in members)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(utf8_of_at_most(64), utf8_of_at_most(24)), max_size=5))
+def test_plain_texts_equal_the_oracle(texts: list[tuple[str, str]]) -> None:
+    made = _plain_texts([one for one, _ in texts], [note for _, note in texts])
+    assert made == [oracle.plain_text(*each) for each in texts]
 
 
 def test_the_longest_texts_fit() -> None:
@@ -117,6 +126,7 @@ def test_no_bit_can_change() -> None:
             OPENER.open(each, DIGEST)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=130), st.binary(max_size=90), st.binary(max_size=20))
 def test_anything_else_is_refused_in_the_same_way(sealed: bytes, encapsulation: bytes, alias: bytes) -> None:
     member = replace(sealed_members(["a"])[0], sealed=sealed, encapsulation=encapsulation, alias=alias)
@@ -134,7 +144,7 @@ def test_anything_else_is_refused_in_the_same_way(sealed: bytes, encapsulation: 
     ],
 )
 def test_a_text_laid_out_wrongly_is_refused(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("matcher.agency.sealing._plain_text", lambda _reference, _note: text.ljust(96, b"\0"))
+    monkeypatch.setattr("matcher.agency.sealing._plain_texts", lambda _references, _notes: [text.ljust(96, b"\0")])
     (member,) = sealed_members(["x"])
     with pytest.raises(SealError):
         OPENER.open(member, DIGEST)
