@@ -21,7 +21,7 @@ from matcher.agency.keys import AliasKey, LinkageKeys
 from matcher.agency.sealing import seal_batch
 from matcher.agency.signing.values import sign_column
 from matcher.model import RESTRICTED, TokenBatch
-from matcher.scheme import ALIAS_BYTES, TOKEN_BYTES, LinkageScheme
+from matcher.scheme import ALIAS_BYTES, SIGNATURE_BITS, TOKEN_BYTES, LinkageScheme
 
 _PART_END = 0x1F
 
@@ -122,11 +122,12 @@ class Tokeniser:
     def _sign(self, parts: Parts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Signatures of the batch's distinct values, (values, M), and which one each row and field has, (R, F)."""
         columns = [parts[field.name] for field in self._scheme.encoded]
-        signed = [
-            sign_column(self._keys.sign_key(field.name), field, column)
-            for field, column in zip(self._scheme.encoded, columns, strict=True)
-        ]
-        return np.concatenate(signed), np.ascontiguousarray(_together(columns)[2].T)
+        signatures = np.empty((sum(len(column.ends) for column in columns), SIGNATURE_BITS), np.uint8)
+        at = 0
+        for field, column in zip(self._scheme.encoded, columns, strict=True):
+            sign_column(self._keys.sign_key(field.name), field, column, signatures[at : at + len(column.ends)])
+            at += len(column.ends)
+        return signatures, np.ascontiguousarray(_together(columns)[2].T)
 
 
 def _together(columns: list[Column]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:

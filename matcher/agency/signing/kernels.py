@@ -13,8 +13,8 @@ _U32 = np.uint32
 # -- elements ----------------------------------------------------------------------------------------------------
 
 WORDS, NAME, FORENAME, TEXT, POSTCODE, IDENTIFIER, YEAR, MONTH_DAY, CATEGORY = range(9)
-"""What `element_sets` takes a text apart into: its words; or the elements of a word of a name, of a forename (one word,
-and each behind a bar those it may be a form of), of a word of a text, or of a value of another kind."""
+"""What `element_sets` takes a text apart into: its words; or the elements of a name, of a forename (one word, and each
+behind a bar those it may be a form of), of a word of a text, or of a value of another kind."""
 _BAR, _BLANK, _HYPHEN, _COLON, _ZERO, _ROOT = 124, 95, 45, 58, 48, 114
 _I = np.frombuffer(b"i:", np.uint8)
 _S = np.frombuffer(b"s:", np.uint8)
@@ -79,6 +79,12 @@ def _is_space(character: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _separates(kind: int, character: int) -> bool:
+    """Whether it stands between the parts that texts of a kind are taken apart by."""
+    return _is_space(character) if kind in (WORDS, NAME) else kind == FORENAME and character == _BAR
+
+
+@njit(cache=True, nogil=True)
 def _is_digit(character: int) -> bool:
     return 48 <= character <= 57
 
@@ -95,7 +101,7 @@ def _piece(kind: int, texts: _Bytes, start: int, stop: int, number: int, pool: _
         return _put(pool, _label(pool, at, _W), texts, start, stop)
     if kind == IDENTIFIER and number == 0:
         return _put(pool, _label(pool, at, _WHOLE), texts, start, stop)
-    if kind == CATEGORY and number == 0:
+    if kind in (WORDS, CATEGORY) and number == 0:
         return _put(pool, at, texts, start, stop)
     if kind == YEAR and number < 4:
         at = _put(pool, at, texts, start, min(start + number, stop))
@@ -115,6 +121,15 @@ def _piece(kind: int, texts: _Bytes, start: int, stop: int, number: int, pool: _
     while last > start and _is_digit(texts[last - 1]):
         last -= 1
     return _put(pool, _label(pool, at, _AREA), texts, start, last)
+
+
+@njit(cache=True, nogil=True)
+def _root(texts: _Bytes, start: int, stop: int, number: int, pool: _Bytes, at: int) -> int:
+    """As `_piece`, of a forename that a given one may be a form of."""
+    if number == _ROOT_WEIGHT:
+        return -1
+    pool[at], pool[at + 1], pool[at + 2] = _ROOT, _ZERO + number, _COLON
+    return _put(pool, at + 3, texts, start, stop)
 
 
 @njit(cache=True, nogil=True)
@@ -173,67 +188,58 @@ def element_sets(kind: int, texts: _Bytes, ends: _Ints) -> tuple[_Bytes, _Ints, 
     held = there = start = 0
     for t in range(count):
         stop = ends[t]
-        last = stop
-        if kind == FORENAME:
-            last = start
-            while last < stop and texts[last] != _BAR:
-                last += 1
-        if kind in (NAME, FORENAME, TEXT, POSTCODE):
-            left = _BLANK
-            for i in range(start, last + 1):
-                right = texts[i] if i < last else _BLANK
-                at = left * _CHARACTERS + right
-                if pairs[at] < 0:
-                    begun = pool_ends[held]
-                    pool[begun], pool[begun + 1] = left, right
-                    pairs[at] = held
-                    held += 1
-                    pool_ends[held] = begun + 2
-                members[there] = pairs[at]
-                there += 1
-                left = right
-        elif kind == IDENTIFIER:
-            for i in range(start, last):
-                at = (i - start) * _CHARACTERS + texts[i]
-                if at >= len(pairs) or pairs[at] < 0:
-                    end = _put_position(pool, pool_ends[held], i - start)
-                    pool[end] = texts[i]
-                    number = _number(slots, pool, pool_ends, held, end + 1)
-                    held += number == held
-                    if at < len(pairs):
-                        pairs[at] = number
-                    members[there] = number
-                else:
-                    members[there] = pairs[at]
-                there += 1
-        number = 0
-        while kind != WORDS:
-            begun = pool_ends[held]
-            end = _piece(kind, texts, start, last, number, pool, begun)
-            if end < 0:
-                break
-            number += 1
-            if end > begun:
-                members[there] = _number(slots, pool, pool_ends, held, end)
-                held = max(held, members[there] + 1)
-                there += 1
-        at = start if kind == WORDS else last + 1
-        while at < stop:  # words, or what a forename may be a form of
-            if kind == WORDS and _is_space(texts[at]):
+        at = start
+        while at < stop:
+            # what is taken apart at a time: a word, a forename or what it may be a form of, or all there is
+            if kind in (WORDS, NAME) and _is_space(texts[at]):
                 at += 1
                 continue
             first = at
-            while at < stop and not (_is_space(texts[at]) if kind == WORDS else texts[at] == _BAR):
+            while at < stop and not _separates(kind, texts[at]):
                 at += 1
-            for i in range(1 if kind == WORDS else _ROOT_WEIGHT):
-                end = pool_ends[held]
-                if kind != WORDS:
-                    pool[end], pool[end + 1], pool[end + 2] = _ROOT, _ZERO + i, _COLON
-                    end += 3
-                members[there] = _number(slots, pool, pool_ends, held, _put(pool, end, texts, first, at))
-                held = max(held, members[there] + 1)
-                there += 1
-            at += 1
+            if kind in (NAME, TEXT, POSTCODE) or (kind == FORENAME and first == start):
+                left = _BLANK
+                for i in range(first, at + 1):
+                    right = texts[i] if i < at else _BLANK
+                    pair = left * _CHARACTERS + right
+                    if pairs[pair] < 0:
+                        begun = pool_ends[held]
+                        pool[begun], pool[begun + 1] = left, right
+                        pairs[pair] = held
+                        held += 1
+                        pool_ends[held] = begun + 2
+                    members[there] = pairs[pair]
+                    there += 1
+                    left = right
+            elif kind == IDENTIFIER:
+                for i in range(first, at):
+                    pair = (i - first) * _CHARACTERS + texts[i]
+                    number = pairs[pair] if pair < len(pairs) else -1
+                    if number < 0:
+                        end = _put_position(pool, pool_ends[held], i - first)
+                        pool[end] = texts[i]
+                        number = _number(slots, pool, pool_ends, held, end + 1)
+                        held = max(held, number + 1)
+                        if pair < len(pairs):
+                            pairs[pair] = number
+                    members[there] = number
+                    there += 1
+            further = 0
+            while True:
+                begun = pool_ends[held]
+                if kind == FORENAME and first > start:
+                    end = _root(texts, first, at, further, pool, begun)
+                else:
+                    end = _piece(kind, texts, first, at, further, pool, begun)
+                if end < 0:
+                    break
+                further += 1
+                if end > begun:
+                    number = _number(slots, pool, pool_ends, held, end)
+                    held = max(held, number + 1)
+                    members[there] = number
+                    there += 1
+            at += kind == FORENAME  # the bar
         member_ends[t] = there
         start = stop
     return pool[: pool_ends[held]], pool_ends[1 : held + 1], members[:there], member_ends
@@ -289,13 +295,15 @@ def _key(output: np.uint64) -> np.uint32:
 
 @njit(cache=True, nogil=True)
 def least_keys(
-    hashes: NDArray[np.uint64], members: _Ints, ends: _Ints, functions: int
-) -> tuple[NDArray[np.uint32], bool]:
-    """For each set and hash function the least key of a member, (sets, functions), and whether the lowest bits are
-    surely those of `signatures`: they are not where two keys differ in the lowest bit alone.
+    hashes: NDArray[np.uint64], members: _Ints, ends: _Ints, result: NDArray[np.uint32] | NDArray[np.uint8]
+) -> bool:
+    """For each set and hash function the least key of a member into `result` (sets, functions), or its lowest bit if
+    that has bytes; and whether the lowest bits are surely those of `signatures`: they are not where two keys differ in
+    the lowest bit alone.
 
     Set s owns `members[ends[s - 1]:ends[s]]`, places in `hashes`. Keys that several sets need are made once.
     """
+    functions = result.shape[1]
     uses = np.zeros(len(hashes), np.int64)
     for member in members:
         uses[member] += 1
@@ -306,7 +314,6 @@ def least_keys(
     table = np.empty((len(shared) + _TOGETHER) * functions, np.uint32)
     for e in range(len(shared)):
         _put_keys(hashes[shared[e]], table, e * functions, functions)
-    result = np.empty((len(ends), functions), np.uint32)
     least, turned = np.empty(functions, np.uint32), np.empty(functions, np.uint32)
     at = np.empty(_TOGETHER, np.int64)
     sure = True
@@ -325,18 +332,16 @@ def least_keys(
                     at[i] = at[0]
             _lower(least, turned, table, at[0], at[1], at[2], at[3])
         sure &= _agree(least, turned)
-        result[s] = least
+        _keep(least, result[s])
         start = ends[s]
-    return result, sure
+    return sure
 
 
 @njit(cache=True, nogil=True)
-def least_of(rows: NDArray[np.uint32], members: _Ints, ends: _Ints) -> tuple[NDArray[np.uint8], bool]:
-    """As `least_keys`, of sets of sets whose least keys `rows` (n, functions) holds: the lowest bits for their
-    unions."""
+def least_of(rows: NDArray[np.uint32], members: _Ints, ends: _Ints, bits: NDArray[np.uint8]) -> bool:
+    """As `least_keys`, of sets of sets whose least keys `rows` (n, functions) holds: of their unions."""
     functions = rows.shape[1]
     table = rows.reshape(-1)
-    result = np.empty((len(ends), functions), np.uint8)
     least, turned = np.empty(functions, np.uint32), np.empty(functions, np.uint32)
     sure = True
     start = 0
@@ -348,10 +353,16 @@ def least_of(rows: NDArray[np.uint32], members: _Ints, ends: _Ints) -> tuple[NDA
             c, d = members[min(first + 2, last)], members[min(first + 3, last)]
             _lower(least, turned, table, a * functions, b * functions, c * functions, d * functions)
         sure &= _agree(least, turned)
-        for i in range(functions):
-            result[s, i] = least[i] & _U32(1)
+        _keep(least, bits[s])
         start = ends[s]
-    return result, sure
+    return sure
+
+
+@njit(cache=True, nogil=True)
+def _keep(least: NDArray[np.uint32], result: NDArray[np.uint32] | NDArray[np.uint8]) -> None:
+    mask = _U32(1) if result.itemsize == 1 else _NONE
+    for i in range(len(least)):
+        result[i] = least[i] & mask
 
 
 @njit(cache=True, nogil=True)

@@ -27,7 +27,6 @@ _COMPILED = {
     Kind.CATEGORY: kernels.CATEGORY,
 }
 """Kinds whose elements are made by compiled loops: a batch holds too many different values of them for Python."""
-_OF_WORDS = (Kind.NAME, Kind.TEXT)
 _ASCII = np.arange(256) < 128
 _LETTERS = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", np.uint8))
 
@@ -40,27 +39,29 @@ class _Sets(NamedTuple):
 
 
 def sign_values(sign_key: bytes, field: Field, values: list[str]) -> NDArray[np.uint8]:
-    """As `sign_column`, of values that are not empty."""
-    return sign_column(sign_key, field, Column.of_rows(*bytes_of(values)))
+    """Whole signatures (values, M) of values of one field that are not empty."""
+    bits = np.empty((len(values), SIGNATURE_BITS), np.uint8)
+    sign_column(sign_key, field, Column.of_rows(*bytes_of(values)), bits)
+    return bits
 
 
-def sign_column(sign_key: bytes, field: Field, column: Column) -> NDArray[np.uint8]:
-    """Whole signatures (texts, M) of canonical values of one field; they never leave the agency."""
+def sign_column(sign_key: bytes, field: Field, column: Column, bits: NDArray[np.uint8]) -> None:
+    """Whole signatures of the texts of a column, canonical values of one field, into `bits` (texts, M); they never
+    leave the agency."""
     wholes, pieces, hashes = _hashed_elements(sign_key, field.kind, column)
-    least, sure = kernels.least_keys(hashes, *pieces, SIGNATURE_BITS)
     if wholes:
-        bits, surely = kernels.least_of(least, *wholes)
-        sure &= surely
+        least = np.empty((len(pieces.ends), SIGNATURE_BITS), np.uint32)
+        sure = kernels.least_keys(hashes, *pieces, least) and kernels.least_of(least, *wholes, bits)
     else:
-        bits = (least & 1).astype(np.uint8)
+        sure = kernels.least_keys(hashes, *pieces, bits)
     if sure:
-        return bits
+        return
     # once in some hundred batches: all 64 bits must be compared
     sets = np.split(pieces.members, pieces.ends[:-1])
     if wholes:
         words = np.split(wholes.members, wholes.ends[:-1])
         sets = [np.concatenate([sets[word] for word in whole]) for whole in words]
-    return kernels.signatures(hashes[np.concatenate(sets)], np.cumsum(list(map(len, sets))), SIGNATURE_BITS)
+    bits[:] = kernels.signatures(hashes[np.concatenate(sets)], np.cumsum(list(map(len, sets))), SIGNATURE_BITS)
 
 
 def _hashed_elements(sign_key: bytes, kind: Kind, column: Column) -> tuple[_Sets | None, _Sets, NDArray[np.uint64]]:
@@ -72,7 +73,7 @@ def _hashed_elements(sign_key: bytes, kind: Kind, column: Column) -> tuple[_Sets
         texts, ends = column.texts, column.ends
         if kind is Kind.FORENAME:
             texts, ends = bytes_of(["|".join((value, *ROOTS.get(value, ()))) for value in column.values()])
-        if kind in _OF_WORDS:
+        if kind is Kind.TEXT:  # many words come again and again
             texts, ends, *words = kernels.element_sets(kernels.WORDS, texts, ends)
             wholes = _Sets(*words)
         texts, ends, *sets = kernels.element_sets(_COMPILED[kind], texts, ends)
