@@ -1,14 +1,14 @@
 """HMAC-SHA256 (RFC 2104, FIPS 180-4), compiled. A hypothesis test holds it to Python's `hmac`.
 
-`_LANES` texts at a time: the inner loops over lanes are what the compiler turns into vector instructions. Compiled code
-is cached on disk; no value ever is.
+`_LANES` texts at a time: the inner loops over lanes are what the compiler turns into vector instructions. Arrays of
+them are flat, word w of lane i at `w * _LANES + i`. Compiled code is cached on disk; no value ever is.
 """
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_LANES = 16
+_LANES = 32
 _BLOCK = 64
 _U32 = np.uint32
 _FIRST = np.array(
@@ -54,39 +54,71 @@ def _round(
 
 @njit(cache=True, nogil=True)
 def _compress(state: NDArray[np.uint32], w: NDArray[np.uint32], v: NDArray[np.uint32]) -> None:
-    """Compress into `state` (8, lanes) the first 16 rows of `w` (64, lanes); `v` (8, lanes) is scratch."""
-    for i in range(16, 64):
-        for lane in range(_LANES):
-            x, y = w[i - 15, lane], w[i - 2, lane]
-            low = _U32(_right(x, 7) ^ _right(x, 18) ^ (x >> _U32(3)))
-            high = _U32(_right(y, 17) ^ _right(y, 19) ^ (y >> _U32(10)))
-            w[i, lane] = _U32(_U32(w[i - 16, lane] + w[i - 7, lane]) + _U32(low + high))
-    v[:] = state
+    """Compress into `state` (8) the first 16 words of `w` (64); `v` (8) is scratch."""
+    for i in range(16 * _LANES, 64 * _LANES):
+        x, y = w[i - 15 * _LANES], w[i - 2 * _LANES]
+        low = _U32(_right(x, 7) ^ _right(x, 18) ^ (x >> _U32(3)))
+        high = _U32(_right(y, 17) ^ _right(y, 19) ^ (y >> _U32(10)))
+        w[i] = _U32(_U32(w[i - 16 * _LANES] + w[i - 7 * _LANES]) + _U32(low + high))
+    for i in range(8 * _LANES):
+        v[i] = state[i]
     for i in range(0, 64, 8):
-        for lane in range(_LANES):
-            a, b, c, d = v[0, lane], v[1, lane], v[2, lane], v[3, lane]
-            e, f, g, h = v[4, lane], v[5, lane], v[6, lane], v[7, lane]
-            d, h = _round(a, b, c, d, e, f, g, h, _U32(w[i, lane] + _ROUND[i]))
-            c, g = _round(h, a, b, c, d, e, f, g, _U32(w[i + 1, lane] + _ROUND[i + 1]))
-            b, f = _round(g, h, a, b, c, d, e, f, _U32(w[i + 2, lane] + _ROUND[i + 2]))
-            a, e = _round(f, g, h, a, b, c, d, e, _U32(w[i + 3, lane] + _ROUND[i + 3]))
-            h, d = _round(e, f, g, h, a, b, c, d, _U32(w[i + 4, lane] + _ROUND[i + 4]))
-            g, c = _round(d, e, f, g, h, a, b, c, _U32(w[i + 5, lane] + _ROUND[i + 5]))
-            f, b = _round(c, d, e, f, g, h, a, b, _U32(w[i + 6, lane] + _ROUND[i + 6]))
-            e, a = _round(b, c, d, e, f, g, h, a, _U32(w[i + 7, lane] + _ROUND[i + 7]))
-            v[0, lane], v[1, lane], v[2, lane], v[3, lane] = a, b, c, d
-            v[4, lane], v[5, lane], v[6, lane], v[7, lane] = e, f, g, h
-    for i in range(8):
-        for lane in range(_LANES):
-            state[i, lane] += v[i, lane]
+        at = i * _LANES
+        k0, k1, k2, k3 = _ROUND[i], _ROUND[i + 1], _ROUND[i + 2], _ROUND[i + 3]
+        k4, k5, k6, k7 = _ROUND[i + 4], _ROUND[i + 5], _ROUND[i + 6], _ROUND[i + 7]
+        for j in range(_LANES):
+            a, b, c, d = v[j], v[_LANES + j], v[2 * _LANES + j], v[3 * _LANES + j]
+            e, f, g, h = v[4 * _LANES + j], v[5 * _LANES + j], v[6 * _LANES + j], v[7 * _LANES + j]
+            d, h = _round(a, b, c, d, e, f, g, h, _U32(w[at + j] + k0))
+            c, g = _round(h, a, b, c, d, e, f, g, _U32(w[at + _LANES + j] + k1))
+            b, f = _round(g, h, a, b, c, d, e, f, _U32(w[at + 2 * _LANES + j] + k2))
+            a, e = _round(f, g, h, a, b, c, d, e, _U32(w[at + 3 * _LANES + j] + k3))
+            h, d = _round(e, f, g, h, a, b, c, d, _U32(w[at + 4 * _LANES + j] + k4))
+            g, c = _round(d, e, f, g, h, a, b, c, _U32(w[at + 5 * _LANES + j] + k5))
+            f, b = _round(c, d, e, f, g, h, a, b, _U32(w[at + 6 * _LANES + j] + k6))
+            e, a = _round(b, c, d, e, f, g, h, a, _U32(w[at + 7 * _LANES + j] + k7))
+            v[j], v[_LANES + j], v[2 * _LANES + j], v[3 * _LANES + j] = a, b, c, d
+            v[4 * _LANES + j], v[5 * _LANES + j], v[6 * _LANES + j], v[7 * _LANES + j] = e, f, g, h
+    for i in range(8 * _LANES):
+        state[i] += v[i]
 
 
 @njit(cache=True, nogil=True)
-def _byte(text: NDArray[np.uint8], start: int, length: int, i: int) -> np.int64:
-    """Byte i of a text as SHA-256 pads it, its length left out."""
-    if i < length:
-        return np.int64(text[start + i])
-    return np.int64(0x80) if i == length else np.int64(0)
+def _copy(words: NDArray[np.uint32], into: NDArray[np.uint32]) -> None:
+    for i in range(len(words)):  # faster than a slice
+        into[i] = words[i]
+
+
+@njit(cache=True, nogil=True)
+def _swapped(word: np.uint32) -> np.uint32:
+    """Its bytes in the other order."""
+    outer = (word & _U32(0xFF)) << _U32(24) | word >> _U32(24)
+    return _U32(outer | (word & _U32(0xFF00)) << _U32(8) | (word >> _U32(8)) & _U32(0xFF00))
+
+
+@njit(cache=True, nogil=True)
+def _blocks(length: int) -> int:
+    """Blocks of a text as SHA-256 pads it."""
+    return (length + 9 + _BLOCK - 1) // _BLOCK
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _put_block(texts: NDArray[np.uint8], start: int, stop: int, block: int, w: NDArray[np.uint32], lane: int) -> None:
+    """Write a block of a text, padded, to a lane of `w` (16), which is zero there."""
+    first = start + block * _BLOCK
+    whole = max(min(stop - first, _BLOCK), 0) // 4
+    for i in range(whole):
+        at = first + 4 * i
+        a, b, c, d = _U32(texts[at]), _U32(texts[at + 1]), _U32(texts[at + 2]), _U32(texts[at + 3])
+        w[i * _LANES + lane] = a << _U32(24) | b << _U32(16) | c << _U32(8) | d
+    if whole < 16 and first + 4 * whole <= stop:
+        word = np.int64(0)
+        for at in range(first + 4 * whole, first + 4 * whole + 4):
+            word = word << 8 | (np.int64(texts[at]) if at < stop else np.int64(0x80 if at == stop else 0))
+        w[whole * _LANES + lane] = word
+    if block == _blocks(stop - start) - 1:
+        size = np.int64(8 * (_BLOCK + stop - start))
+        w[14 * _LANES + lane], w[15 * _LANES + lane] = size >> 32, size & 0xFFFFFFFF
 
 
 @njit(cache=True, nogil=True)
@@ -97,60 +129,47 @@ def hmac_sha256(  # noqa: PLR0912
     digest. Text t is `texts[ends[t - 1]:ends[t]]`."""
     count = len(ends)
     out = np.empty((count, 8), np.uint32)
-    w, v = np.zeros((64, _LANES), np.uint32), np.empty((8, _LANES), np.uint32)
+    w, v = np.zeros(64 * _LANES, np.uint32), np.empty(8 * _LANES, np.uint32)
     padded = np.zeros(_BLOCK, np.int64)
     padded[: len(key)] = key
-    states = np.empty((2, 8, _LANES), np.uint32)  # after the key's block, inner and outer
+    states = np.empty((2, 8 * _LANES), np.uint32)  # after the key's block, inner and outer
     for side in range(2):
-        for i in range(8):
-            states[side, i] = _FIRST[i]
+        for i in range(8 * _LANES):
+            states[side, i] = _FIRST[i // _LANES]
         for i in range(16):
             word = np.int64(0)
             for byte in padded[4 * i : 4 * i + 4]:
                 word = word << 8 | (byte ^ (0x5C if side else 0x36))
-            w[i] = word
+            w[i * _LANES : (i + 1) * _LANES] = word
         _compress(states[side], w, v)
-    state, inner = np.empty((8, _LANES), np.uint32), np.zeros((8, _LANES), np.uint32)
+    state, inner = np.empty(8 * _LANES, np.uint32), np.zeros(8 * _LANES, np.uint32)
+    of_digests = np.zeros(8 * _LANES, np.uint32)  # what pads 32 bytes behind a block
+    of_digests[:_LANES], of_digests[7 * _LANES :] = 0x80000000, 8 * (_BLOCK + 32)
     for first in range(0, count, _LANES):
         lanes = min(_LANES, count - first)
-        state[:] = states[0]
+        _copy(states[0], state)
         most = 1
         for t in range(first, first + lanes):
-            length = ends[t] - (ends[t - 1] if t else 0)
-            most = max(most, (length + 9 + _BLOCK - 1) // _BLOCK)
+            most = max(most, _blocks(ends[t] - (ends[t - 1] if t else 0)))
         for block in range(most):
+            for i in range(16 * _LANES):
+                w[i] = 0
             for lane in range(lanes):
                 t = first + lane
-                start = ends[t - 1] if t else 0
-                length = ends[t] - start
-                for i in range(16):
-                    at = block * _BLOCK + 4 * i
-                    if at + 4 <= length:
-                        a, b = np.int64(texts[start + at]), np.int64(texts[start + at + 1])
-                        c, d = np.int64(texts[start + at + 2]), np.int64(texts[start + at + 3])
-                        w[i, lane] = a << 24 | b << 16 | c << 8 | d
-                    elif at > length:
-                        w[i, lane] = 0
-                    else:
-                        word = np.int64(0)
-                        for k in range(at, at + 4):
-                            word = word << 8 | _byte(texts, start, length, k)
-                        w[i, lane] = word
-                if block == (length + 9 + _BLOCK - 1) // _BLOCK - 1:
-                    size = np.int64(8 * (_BLOCK + length))
-                    w[14, lane], w[15, lane] = size >> 32, size & 0xFFFFFFFF
+                _put_block(texts, ends[t - 1] if t else 0, ends[t], block, w, lane)
             _compress(state, w, v)
             for lane in range(lanes):
                 t = first + lane
-                length = ends[t] - (ends[t - 1] if t else 0)
-                if block == (length + 9 + _BLOCK - 1) // _BLOCK - 1:
-                    inner[:, lane] = state[:, lane]
-        w[:8] = inner
-        w[8], w[9:15], w[15] = 0x80000000, 0, 8 * (_BLOCK + 32)
-        state[:] = states[1]
+                if block == _blocks(ends[t] - (ends[t - 1] if t else 0)) - 1:
+                    for i in range(8):
+                        inner[i * _LANES + lane] = state[i * _LANES + lane]
+        _copy(inner, w)
+        _copy(of_digests, w[8 * _LANES : 16 * _LANES])
+        _copy(states[1], state)
         _compress(state, w, v)
+        for i in range(8 * _LANES):
+            state[i] = _swapped(state[i])
         for lane in range(lanes):
             for i in range(8):
-                x = np.int64(state[i, lane])
-                out[first + lane, i] = (x & 0xFF) << 24 | (x & 0xFF00) << 8 | (x >> 8) & 0xFF00 | x >> 24
+                out[first + lane, i] = state[i * _LANES + lane]
     return out
