@@ -1,4 +1,4 @@
-"""The loops of the tokeniser, compiled: key streams, picking and padding.
+"""The loops of the tokeniser, compiled: texts laid out, key streams, picking and padding.
 
 `tests/reference.py` says the same slowly, with the ChaCha20 of `cryptography`; a hypothesis test holds the two
 together. `LANES` key streams are made at a time: the inner loops over lanes are what the compiler turns into vector

@@ -102,9 +102,8 @@ class Tokeniser:
     def _block_secrets(self, parts: Parts, rows: int) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
         """B of every block that rows fall into, (n, 8) words, by row, then pass; and which blocks these are, (R, P).
         The one place that makes B."""
-        names = {
-            part: number for number, part in enumerate({part for each in self._scheme.passes for part in each.parts})
-        }
+        parts_of_passes = dict.fromkeys(part for each in self._scheme.passes for part in each.parts)
+        names = {part: number for number, part in enumerate(parts_of_passes)}
         texts, ends, codes = _together([parts[part] for part in names])
         present = np.zeros((rows, len(self._scheme.passes)), bool)
         made = []
