@@ -23,6 +23,7 @@ def throughput(records, seed):
         "resident_bytes_per_record": 2500,
         "stored_bytes_per_record": 1100,
         "all_served_seconds_after_kill": 1.0,
+        "candidates_per_record": 1.5,
         "known_to_two_precision": 0.99,
         "known_to_two_recall": 0.95,
     }
