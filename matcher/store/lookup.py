@@ -6,31 +6,32 @@ first needed, and kept up to date. Cost: 32 bytes a link, 16 an alert's member, 
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-import apsw
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.model import Alert, Links
-from matcher.store.packed import link_rows
-from matcher.store.queries import QUERIES as SQL
+from matcher.store.packed import unpack_links
 
 _LINK = np.dtype([("row", np.int64), ("place", np.int64), ("left", np.int64), ("right", np.int64)])
 _MEMBER = np.dtype([("sequence", np.int64), ("record", np.int64)])
 _PERSON = np.dtype([("sequence", np.int64), ("person", np.int64), ("survivor", np.int64)])
 _FIRST_CAPACITY = 1024
 _NOBODY = -1
+_PAGE = 4096
+"""Rows read at a time."""
+Rows = Callable[..., list[tuple[Any, ...]]]
 Numbers = NDArray[np.int64]
 
 
 class _Table:
     """Rows of one type, and room to grow."""
 
-    def __init__(self, rows: Sequence[tuple[Any, ...]], dtype: np.dtype[np.void]) -> None:
-        self._rows = np.array(rows, dtype)
-        self._count = len(rows)
+    def __init__(self, dtype: np.dtype[np.void]) -> None:
+        self._rows = np.empty(0, dtype)
+        self._count = 0
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -49,15 +50,18 @@ class _Table:
 class Lookup:
     """See the module. A row that is taken out is not found again."""
 
-    def __init__(self, reader: apsw.Connection) -> None:
-        self._links = _Table([], _LINK)
-        for row, pairs in link_rows(reader):
-            self._links.add(_places(row, pairs["left"], pairs["right"]))
-        persons, members = [], []
-        for sequence, person_id, survivor, listed in reader.execute(SQL["alert_rows"]):
-            persons.append((sequence, _hashed(person_id), _hashed(survivor)))
-            members += [(sequence, record) for record, _, _ in json.loads(listed)]
-        self._persons, self._members = _Table(persons, _PERSON), _Table(members, _MEMBER)
+    def __init__(self, rows: Rows) -> None:
+        """`rows` gives the rows of a query by its name; others can read between two calls of it."""
+        self._links, self._persons, self._members = _Table(_LINK), _Table(_PERSON), _Table(_MEMBER)
+        for page in _pages(rows, "links_after"):
+            for row, packed in page:
+                pairs = unpack_links(packed)
+                self._links.add(_places(row, pairs["left"], pairs["right"]))
+        for page in _pages(rows, "alert_rows_after"):
+            persons = [(sequence, _hashed(person_id), _hashed(survivor)) for sequence, person_id, survivor, _ in page]
+            members = [(sequence, record) for sequence, *_, listed in page for record, _, _ in json.loads(listed)]
+            self._persons.add(np.array(persons, _PERSON))
+            self._members.add(np.array(members, _MEMBER))
 
     def add_links(self, row: int, links: Links) -> None:
         """Links just stored, in one row."""
@@ -104,6 +108,14 @@ class Lookup:
         persons["person"][found] = persons["survivor"][found] = _NOBODY
         persons["survivor"][np.isin(persons["sequence"], np.fromiter(ended, np.int64))] = _NOBODY
         members["record"][np.isin(members["sequence"], wanted)] = _NOBODY
+
+
+def _pages(rows: Rows, query: str) -> Iterator[list[tuple[Any, ...]]]:
+    """Pages of a query that takes the first column's last value and a limit."""
+    last = 0
+    while page := rows(query, last, _PAGE):
+        yield page
+        last = page[-1][0]
 
 
 def _places(row: int, left: Numbers, right: Numbers) -> NDArray[np.void]:

@@ -1,7 +1,7 @@
 """Links in the database: those found together stand in one row, end to end. A link dropped is overwritten with zeros,
 and a row of which no link is left is deleted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from struct import Struct
 
 import apsw
@@ -53,15 +53,14 @@ def drop_links(writer: apsw.Connection, places: Mapping[int, NDArray[np.int64]])
             writer.execute(SQL["drop_links"], (row,))
 
 
-def link_rows(reader: apsw.Connection) -> Iterable[tuple[int, NDArray[np.void]]]:
-    """Rows of links with their columns `left`, `right` and `weight`, ascending; a dropped link is all zero."""
-    for row, packed in reader.execute(SQL["links"]):
-        yield row, np.frombuffer(packed, _LINK)
+def unpack_links(packed: bytes) -> NDArray[np.void]:
+    """A row's links with their columns `left`, `right` and `weight`; a dropped link is all zero."""
+    return np.frombuffer(packed, _LINK)
 
 
 def read_links(reader: apsw.Connection) -> Links:
     """All links by left and right; of several of one pair the last."""
-    table = np.concatenate([np.empty(0, _LINK), *(pairs for _, pairs in link_rows(reader))])
+    table = np.concatenate([np.empty(0, _LINK), *(unpack_links(packed) for (packed,) in reader.execute(SQL["links"]))])
     table = table[table["left"] < table["right"]]
     table = table[np.lexsort((table["right"], table["left"]))]  # which keeps the order of those of one pair
     left, right = np.ascontiguousarray(table["left"]), np.ascontiguousarray(table["right"])

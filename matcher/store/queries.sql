@@ -87,7 +87,10 @@ INSERT INTO links (pairs) VALUES (?);
 DELETE FROM links WHERE id = ?;
 
 -- name: links
-SELECT id, pairs FROM links ORDER BY id;
+SELECT pairs FROM links ORDER BY id;
+
+-- name: links_after
+SELECT id, pairs FROM links WHERE id > ? ORDER BY id LIMIT ?;
 
 -- name: set_answer
 INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
@@ -114,8 +117,9 @@ WHERE sequence = ?1;
 -- name: alert_person
 SELECT person_id, surviving_person_id FROM alert WHERE sequence = ?;
 
--- name: alert_rows
-SELECT sequence, person_id, surviving_person_id, members FROM alert WHERE kind <> 0;
+-- name: alert_rows_after
+SELECT sequence, person_id, surviving_person_id, members FROM alert
+WHERE sequence > ? AND kind <> 0 ORDER BY sequence LIMIT ?;
 
 -- name: alerts_after
 SELECT sequence, alert_id, kind, person_id, agencies, members, confidence, health_present, police_present,

@@ -195,8 +195,7 @@ class SqliteStore(SqliteCases):
         """See `Store`."""
         erases = bool(outcome.gone or outcome.patches or outcome.emptied or outcome.closures)
         if self._lookup is None and needs_lookup(outcome):
-            with self._reading() as reader:
-                self._lookup = Lookup(reader)
+            self._lookup = Lookup(self._rows)
         # should this fail, it is ahead of the tables
         lookup, self._lookup = self._lookup, None
         with self._writing(erases=erases) as writer:
