@@ -22,7 +22,7 @@ APPLICATION_ID = 0x46464D44
 """`FFMD` in the header: this file is a matcher's database."""
 BUSY_MS = 5_000
 _CHECKPOINT_WAIT_MS = 50
-_CHECKPOINT_PAGES = 1_000  # ten large frames; more is no faster, and makes the append that copies them wait longer
+_CHECKPOINT_PAGES = 250  # less than a feed's frame: more is no faster, and some appends wait longer
 _LOG_BYTES = 16 << 20
 _CACHE_KIB = 64 << 10
 _ID_BYTES = 16
