@@ -67,6 +67,11 @@ class NoColumnError(InputFileError):
     """Name a column as it stands in the file's header."""
 
 
+class DoubtfulHeaderError(InputFileError):
+    """Rename the header to restricted, or map it under [columns] (`restricted = "its header"`). If it says something
+    else, map restricted to the column that is meant, give it a name unlike restricted, or leave it out."""
+
+
 class ReferencesFileError(InputFileError):
     """Write one record reference a line, without a header or other columns, in UTF-8."""
 

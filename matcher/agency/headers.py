@@ -1,7 +1,8 @@
 """Which header of a file is which column: by its own name, by what else people call it, or as a column map says.
 
 What cannot be told is refused with the header that was perhaps meant; a cell is shown only where row 1 is surely a
-header and not somebody's data.
+header and not somebody's data. A header that may be a misspelt `restricted` is named as doubtful: overlooked, it
+would send restricted records as records that alert.
 """
 
 import functools
@@ -18,6 +19,11 @@ from matcher.scheme import LinkageScheme
 
 _RESEMBLES = 80
 _RESEMBLES_SOMEWHAT = 60
+# generous, for a header overlooked here discloses somebody; "district", "registration" and "prescription" stay below
+_MAY_BE_RESTRICTED = 80
+_MAY_HOLD_RESTRICTED = 85
+# "restr" is taken for a short form; fewer letters begin too many other words
+_SHORTENED = 5
 
 # 'note' has no synonyms: a note is disclosed to the coordinator, so a column of comments must be mapped on purpose
 _SYNONYMS: Final = {
@@ -37,6 +43,8 @@ _SYNONYMS: Final = {
         "restricted": "isrestricted restrictedflag sensitive sensitiveflag confidential",
     }.items()
 }
+_SAYS_RESTRICTED = ("restricted", "restriction", "sensitive", "confidential")
+"""Words of headers that may say which records are restricted."""
 _UK_IDENTIFIER = ("nhsno", "nhsnum", "nhs", "nhsid", "newnhsno", "newnhsnumber")
 _GENERIC_IDENTIFIER = ("nationalid", "nationalidentifier", "personalnumber", "idnumber", "ssn", "socialsecuritynumber")
 
@@ -51,10 +59,16 @@ class SourceColumns:
     """Headers that are no column."""
     suggestions: dict[str, str]
     """Ignored header -> the unmatched column it resembles."""
+    doubtful: tuple[str, ...] = ()
+    """Ignored headers that may be the column restricted: a file with one is not sent."""
 
     def warnings(self) -> list[str]:
         """One sentence for each suggestion."""
-        return [f"column '{header}' is ignored; did you mean '{name}'?" for header, name in self.suggestions.items()]
+        return [
+            f"column '{header}' is ignored; did you mean '{name}'?"
+            for header, name in self.suggestions.items()
+            if header not in self.doubtful
+        ]
 
 
 def matched(
@@ -90,7 +104,7 @@ def matched(
             suggestions[name] = choices[near[0]]
     if "agency" in suggestions.values():  # all would be of the agency that the file is named after
         raise InputFileError(f"{file}: no column agency{similar(words['agency'], header, certain=certain)}")
-    return SourceColumns(mapping, ignored, suggestions)
+    return SourceColumns(mapping, ignored, suggestions, _doubtful(ignored, mapping.get("restricted", ""), column_map))
 
 
 def similar(words: Sequence[str], header: list[str], *, certain: bool) -> str:
@@ -115,6 +129,24 @@ def _words_for(scheme: LinkageScheme, *, with_agency: bool) -> dict[str, tuple[s
     if not with_agency:
         del words["agency"]
     return words
+
+
+def _doubtful(ignored: tuple[str, ...], used: str, column_map: Mapping[str, str]) -> tuple[str, ...]:
+    """Ignored headers that may be the column restricted. None if its header, `used`, is its own name or was mapped to
+    it: then it is certain which one is meant."""
+    if "restricted" in column_map or squashed(used) == "restricted":
+        return ()
+    return tuple(filter(_may_be_restricted, ignored))
+
+
+def _may_be_restricted(header: str) -> bool:
+    name, parts = squashed(header), re.split(r"[\W_]+", header.casefold())
+    return any(
+        fuzz.ratio(name, word) >= _MAY_BE_RESTRICTED
+        or (len(name) > len(word) and fuzz.partial_ratio(word, name) >= _MAY_HOLD_RESTRICTED)
+        or any(len(part) >= _SHORTENED and word.startswith(part) for part in parts)
+        for word in _SAYS_RESTRICTED
+    )
 
 
 def _mapped(

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from matcher.agency.headers import SourceColumns, matched, similar, squashed
 from matcher.agency.identity import SOURCE_COLUMNS, Problem, RawBatch
 from matcher.agency.normalise import NO_REF
-from matcher.errors import InputFileError, NoColumnError
+from matcher.errors import DoubtfulHeaderError, InputFileError, NoColumnError
 from matcher.scheme import MOST_VARIANTS, LinkageScheme
 
 MAX_RECORD_CHARACTERS = 65_536
@@ -60,16 +60,22 @@ def read(
     batch_rows: int = 4096,
     with_agency: bool = False,
     further: Sequence[str] = (),
+    doubtful: bool = False,
 ) -> Iterator[RawBatch]:
     """Batches of about `batch_rows` rows; rows of one record that stand together stay in one batch.
 
     A record reference that comes again further down is a fatal problem of the later row. `with_agency`: references are
     told apart by the agency column; without one all are of the agency the file is named after. Otherwise such a column
-    is not read. `further`: headers of columns that are read besides, as they stand. Raises `InputFileError` at once,
-    as `columns_of` does, or later if the file breaks off.
+    is not read. `further`: headers of columns that are read besides, as they stand. `doubtful`: a header that may
+    be the column restricted does not matter. Raises `InputFileError` at once, as `columns_of` does and for such a
+    header, or later if the file breaks off.
     """
     header = _header(path)
-    mapping = matched(path.name, header, scheme, column_map or {}, with_agency=with_agency).mapping
+    columns = matched(path.name, header, scheme, column_map or {}, with_agency=with_agency)
+    mapping = columns.mapping
+    if not doubtful and (headers := [name for name in columns.doubtful if name not in further]):
+        # a value that is not understood counts as restricted; so must a header, or its records would alert
+        raise DoubtfulHeaderError(f"{path.name}: column '{headers[0]}' may say which records are restricted")
     for name in set(further) - set(header):
         raise NoColumnError(f"{path.name}: no column '{name}'{similar((squashed(name),), header, certain=True)}")
     rows = _parquet_rows if path.suffix.lower() == _PARQUET_SUFFIX else _csv_rows

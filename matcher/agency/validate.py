@@ -96,7 +96,7 @@ def validate(path: Path, scheme: LinkageScheme, column_map: Mapping[str, str] | 
     report = Report(source, {name: ColumnReport(header) for name, header in source.mapping.items()})
     kept: dict[str, list[Any]] = {name: [] for name in ("row", "record", *_COMPARED)}
     last_ref = ""
-    for raw in read(path, scheme, column_map):
+    for raw in read(path, scheme, column_map, doubtful=True):
         batch = normalise(raw, scheme)
         _count(report, raw, batch)
         report.unblocked += _unblocked(batch, scheme)
@@ -259,6 +259,12 @@ def render(report: Report) -> RenderableType:
         parts.append(Text(f"usable, but in no block and compared with nothing: {report.unblocked}", style="red"))
     if report.source.ignored:
         parts.append(Text(f"headers not read: {', '.join(report.source.ignored)}", style="yellow"))
+    parts += [
+        Text(
+            f"column '{header}' is not read and may say which records are restricted: no such file is sent", style="red"
+        )
+        for header in report.source.doubtful
+    ]
     parts += [Text(warning, style="yellow") for warning in report.source.warnings()]
     if report.problems:
         table = Table(

@@ -177,7 +177,7 @@ def contacts(path: Path, config_path: Path) -> None:
     problems = []
     with FeedClient(_channel(config)) as client:
         client.check_name(config.name)
-        for raw in read(path, config.scheme, config.columns, batch_rows=config.batch_records):
+        for raw in read(path, config.scheme, config.columns, batch_rows=config.batch_records, doubtful=True):
             batch = normalise(raw, config.scheme)
             problems += batch.problems
             days: dict[bytes, int] = {}

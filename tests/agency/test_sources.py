@@ -129,6 +129,43 @@ def test_wrong_headers(tmp_path: Path, header: str, column_map: dict[str, str] |
         assert part in message
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "restriced", "RESTRIKTED", "retsricted", "restrícted", "rstrctd", "Restr.", "restr_flag", "restriction",
+        "Restricted (Y/N)", "is_record_restricted", "recordIsRestricted", "access restricton", "unrestricted",
+        "sensitve", "Sensitivity", "confidental", "Confidentiality", "senstive_flag",
+    ],
+)  # fmt: skip
+def test_a_header_that_may_be_restricted_refuses_the_file(tmp_path: Path, header: str) -> None:
+    path = csv_file(tmp_path, f"id,surname,{header}\n1,{CANARY},yes\n")
+    assert failure(path) == f"people.csv: column '{header}' may say which records are restricted"
+    found = columns_of(path, UK_PERSON_V1)
+    assert (found.doubtful, found.warnings()) == ((header,), [])
+    assert rows_of(list(read(path, UK_PERSON_V1, doubtful=True)), "restricted") == [(2, "")]
+    assert rows_of(list(read(path, UK_PERSON_V1, {"restricted": header})), "restricted") == [(2, "yes")]
+    assert rows_of(list(read(path, UK_PERSON_V1, {"restricted": "surname"})), "restricted") == [(2, CANARY)]
+    assert rows_of(list(read(path, UK_PERSON_V1, {"note": header})), "restricted", "note") == [(2, "", "yes")]
+    [batch] = read(path, UK_PERSON_V1, further=[header])
+    assert batch.further == {header: ["yes"]}
+    own = csv_file(tmp_path, f"id,surname,{header},Restricted?\n1,{CANARY},yes,no\n")
+    assert rows_of(list(read(own, UK_PERSON_V1)), "restricted") == [(2, "no")]
+
+
+def test_of_two_names_of_restricted_none_is_overlooked(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "id,sensitive,confidential\n1,no,yes\n")
+    assert "column 'confidential' may say" in failure(path)
+    assert rows_of(list(read(path, UK_PERSON_V1, {"restricted": "confidential"})), "restricted") == [(2, "yes")]
+
+
+def test_headers_that_say_something_else_do_not_refuse_the_file(tmp_path: Path) -> None:
+    others = """District,home_district,district code,registered,Registration Date,prescription,restraint used,residence,
+        arrested,retired,confidence,confirmed,conviction,incident_id,positive,sentence,consent,description,jurisdiction"""
+    path = csv_file(tmp_path, f"id,{' '.join(others.split())}\n")
+    assert columns_of(path, UK_PERSON_V1).doubtful == ()
+    assert list(read(path, UK_PERSON_V1)) == []
+
+
 @pytest.mark.parametrize("column_map", [None, {"dob": "Birth"}])
 def test_a_file_without_a_header_shows_no_data(tmp_path: Path, column_map: dict[str, str] | None) -> None:
     path = csv_file(tmp_path, f"17,{CANARY},1985-03-07\n18,{CANARY},1985-03-08\n")

@@ -34,6 +34,14 @@ def person(ref: str, forename: str, surname: str, dob: str, postcode: str = "M1 
     return f"{ref},{forename},{surname},{dob},F,{postcode},,,"
 
 
+def test_a_header_that_may_be_restricted_is_shown_and_the_file_is_read(tmp_path: Path) -> None:
+    report = report_of(tmp_path, "1,Jones,yes", header="id,surname,restriced")
+    assert report.records == 1
+    text = shown(report)
+    assert "column 'restriced' is not read and may say which records are restricted: no such file is sent" in text
+    assert "did you mean" not in text
+
+
 def test_counts(tmp_path: Path) -> None:
     report = report_of(
         tmp_path,

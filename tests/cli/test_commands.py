@@ -231,6 +231,27 @@ def test_validate_takes_a_column_map(tmp_path: Path) -> None:
     assert run("validate", file, "--column", "record_ref").exit_code == 2
 
 
+def test_a_misspelt_header_of_restricted_sends_nothing(deployed: Deployed, tmp_path: Path) -> None:
+    file, config = tmp_path / "people.csv", ("--config", tmp_path / "police.toml")
+    file.write_text("record_ref,surname,dob,restriced\nREF-0,Quixotterby,1985-03-07,Yes\n")
+    for command in (
+        ("feed", "push", file, *config),
+        ("feed", "push", file, *config, "--dry-run"),
+        ("tokenise", file, *config, "--out", tmp_path / "people.tokens"),
+        ("link", file, "--persons", tmp_path / "persons.csv"),
+    ):
+        shown = refused(*command)
+        assert "people.csv: column 'restriced' may say which records are restricted\n" in shown
+        assert "advice: Rename the header to restricted, or map it under [columns]" in shown
+        assert "Quixotterby" not in shown
+    assert deployed.frames() == 0
+    assert not (tmp_path / "people.tokens").exists()
+    assert "column 'restriced' is not read" in " ".join(done("validate", file).split())
+    with (tmp_path / "police.toml").open("a") as config_file:
+        config_file.write('[columns]\nrestricted = "restriced"\n')
+    assert done("feed", "push", file, *config) == "1 record committed\n"
+
+
 @pytest.mark.usefixtures("no_umask")
 def test_tokenise_writes_a_file_that_push_takes(deployed: Deployed, tmp_path: Path) -> None:
     file = csv_of(tmp_path / "people.csv", people(range(9)))
