@@ -20,7 +20,6 @@ from matcher.cli.common import (
 
 if TYPE_CHECKING:
     from matcher.agency.identity import Problem
-    from matcher.agency.keys import AliasKey
     from matcher.config import AgencyConfig
 
 _SHOWN_PROBLEMS = 20
@@ -135,18 +134,18 @@ def remove(path: Path, config_path: Path) -> None:
 
     from matcher.agency.client import FeedClient
     from matcher.agency.keys import load_alias_key
+    from matcher.agency.references import aliases_of
     from matcher.config import AgencyConfig
 
     config = AgencyConfig.load(config_path)
-    alias_key = load_alias_key(config.alias_key, config.name)
-    aliases = list(_references(path, alias_key))
+    aliases = list(aliases_of(path, load_alias_key(config.alias_key, config.name)))
     if not aliases:
         click.echo(f"nothing sent: {path.name} names no reference")
         return
     with FeedClient(_channel(config)) as client:
-        client.check_name(config.name)
-        for start in range(0, len(aliases), config.batch_records):
-            client.remove(uuid.uuid4().hex, aliases[start : start + config.batch_records])
+        most = min(config.batch_records, client.check_name(config.name).max_batch_records)
+        for start in range(0, len(aliases), most):
+            client.remove(uuid.uuid4().hex, aliases[start : start + most])
     click.echo(f"{counted(len(aliases), 'removal')} requested")
 
 
@@ -213,12 +212,12 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
 
     from matcher.agency.client import FeedClient
     from matcher.agency.keys import load_alias_key
+    from matcher.agency.references import aliases_of
     from matcher.config import AgencyConfig
     from matcher.errors import RemoteError
 
     config = AgencyConfig.load(config_path)
-    alias_key = load_alias_key(config.alias_key, config.name)
-    references = _references(references_path, alias_key)
+    references = aliases_of(references_path, load_alias_key(config.alias_key, config.name))
     found = []
     channel = _channel(config)
     with FeedClient(channel) as client:
@@ -246,20 +245,6 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
             for start in range(0, len(found), _CONFIRMED_AT_A_TIME):
                 client.confirm(found[start : start + _CONFIRMED_AT_A_TIME])
         click.echo(f"{counted(len(found), 'removal')} confirmed")
-
-
-def _references(path: Path, alias_key: "AliasKey") -> dict[bytes, str]:
-    """Alias -> reference, of a file with one reference a line. `ReferencesFileError` names a line that is none."""
-    from matcher.errors import InputFileError, ReferencesFileError
-
-    found = {}
-    for number, line in enumerate(path.read_text("utf-8-sig", errors="surrogateescape").splitlines(), 1):
-        if reference := line.strip():
-            try:
-                found[alias_key.alias(reference)] = reference
-            except InputFileError as error:
-                raise ReferencesFileError(f"{path.name} line {number}: {error}") from None
-    return found
 
 
 def _channel(config: "AgencyConfig"):  # type: ignore[no-untyped-def]  # grpc is slow to import

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -28,7 +29,7 @@ from matcher.v1.case_service_pb2_grpc import CaseServiceStub
 from matcher.v1.status_service_pb2 import GetStatusRequest
 from tests.agency.deployed import agency_config, coordinator_config, csv_of, operator_config
 from tests.factory import model
-from tests.service.servers import Deployed, Person, batch, little, people, person, write_config
+from tests.service.servers import MOST_RECORDS, Deployed, Person, alias, batch, little, people, person, write_config
 
 NOTHING_CHANGED = "advice: Nothing was changed: do what the message says, then run the command again.\n"
 
@@ -85,6 +86,12 @@ def send(deployed: Deployed, agency: str, persons: list[Person]) -> None:
     request = pb.SubmitRecordsRequest(request_id=f"s{time.time_ns()}", batch=batch(agency, persons))
     deployed.feed(agency).SubmitRecords(request)
     deployed.settle()
+
+
+def held(deployed: Deployed, each: Person) -> bool:
+    """Whether the matcher holds this record of the police."""
+    [number] = deployed.server.matching.pipeline.registry.find(0, np.frombuffer(alias("police", each), "u1")[None])
+    return bool(number >= 0)
 
 
 # -- help ------------------------------------------------------------------------------------------------------------
@@ -318,7 +325,11 @@ def test_a_file_of_references_is_read_with_care(deployed: Deployed, tmp_path: Pa
     remove = ("feed", "remove", file := tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
     file.write_text("\n \n")
     assert done(*remove) == "nothing sent: gone.txt names no reference\n"
-    for wrong, reason in ((b"Quixotterby," * 9, "may have at most 64 bytes"), (b"Quixotterb\xff", "is not valid text")):
+    for wrong, reason in (
+        (b"Quixotterby," * 9, "may have at most 64 bytes"),
+        (b"Quixotterb\xff", "is not valid text"),
+        (b"Quixotterby\rREF-1", "holds control characters"),
+    ):
         file.write_bytes(b"REF-0\n\n" + wrong + b"\n")
         for command in (remove, ("feed", "removals", *remove[2:])):
             shown = refused(*command)
@@ -330,6 +341,29 @@ def test_a_file_of_references_is_read_with_care(deployed: Deployed, tmp_path: Pa
     file.write_bytes(b"\xef\xbb\xbfREF-0\r\n")  # as spreadsheets save it
     assert done(*remove) == "1 removal requested\n"
     assert [alert.kind.name for alert in deployed.alerts()] == ["KNOWN_TO_TWO", "WITHDRAWN"]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029"])
+def test_only_a_line_feed_ends_a_reference(deployed: Deployed, tmp_path: Path, mark: str) -> None:
+    named = person(0, record_ref=f"REF-1{mark}REF-2")
+    send(deployed, "police", [named, *people([1, 2])])
+    assert [held(deployed, each) for each in (named, person(1), person(2))] == [True] * 3
+    (tmp_path / "gone.txt").write_bytes(f"REF-1{mark}REF-2\r\n".encode())
+    remove = ("feed", "remove", tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
+    assert done(*remove) == "1 removal requested\n"
+    deployed.settle()
+    assert [held(deployed, each) for each in (named, person(1), person(2))] == [False, True, True]
+
+
+def test_removals_go_in_calls_that_the_matcher_takes(deployed: Deployed, tmp_path: Path) -> None:
+    (tmp_path / "gone.txt").write_text("\n".join(f"REF-{number}" for number in range(2 * MOST_RECORDS + 1)))
+    assert AgencyConfig.load(tmp_path / "police.toml").batch_records > MOST_RECORDS
+    remove = ("feed", "remove", tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
+    assert done(*remove) == f"{2 * MOST_RECORDS + 1} removals requested\n"
+    assert deployed.frames() == 3
+    agency_config(deployed, "police", batch_records=MOST_RECORDS // 2)
+    done(*remove)
+    assert deployed.frames() == 3 + 5
 
 
 def test_removals_are_shown_by_reference_and_confirmed(deployed: Deployed, tmp_path: Path) -> None:
