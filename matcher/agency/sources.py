@@ -61,14 +61,16 @@ def read(
     with_agency: bool = False,
     further: Sequence[str] = (),
     doubtful: bool = False,
+    variants: bool = True,
 ) -> Iterator[RawBatch]:
     """Batches of about `batch_rows` rows; rows of one record that stand together stay in one batch.
 
     A record reference that comes again further down is a fatal problem of the later row. `with_agency`: references are
     told apart by the agency column; without one all are of the agency the file is named after. Otherwise such a column
     is not read. `further`: headers of columns that are read besides, as they stand. `doubtful`: a header that may
-    be the column restricted does not matter. Raises `InputFileError` at once, as `columns_of` does and for such a
-    header, or later if the file breaks off.
+    be the column restricted does not matter. Without `variants` every row is for itself, and a reference may come again
+    anywhere. Raises `InputFileError` at once, as `columns_of` does and for such a header, or later if the file breaks
+    off.
     """
     header = _header(path)
     columns = matched(path.name, header, scheme, column_map or {}, with_agency=with_agency)
@@ -79,13 +81,15 @@ def read(
     for name in set(further) - set(header):
         raise NoColumnError(f"{path.name}: no column '{name}'{similar((squashed(name),), header, certain=True)}")
     rows = _parquet_rows if path.suffix.lower() == _PARQUET_SUFFIX else _csv_rows
-    batches = _batches(rows(path, header, [*mapping.values(), *further]), list(mapping), further, batch_rows)
+    batches = _batches(rows(path, header, [*mapping.values(), *further]), list(mapping), further, batch_rows, variants)
     if not with_agency or "agency" in mapping:
         return batches
     return (replace(each, columns={**each.columns, "agency": [path.stem] * len(each.rows)}) for each in batches)
 
 
-def _batches(rows: Iterable[_Row], names: list[str], further: Sequence[str], batch_rows: int) -> Iterator[RawBatch]:
+def _batches(
+    rows: Iterable[_Row], names: list[str], further: Sequence[str], batch_rows: int, variants: bool
+) -> Iterator[RawBatch]:
     ref_at = names.index("record_ref")
     agency_at = names.index("agency") if "agency" in names else None
     seen: set[int] = set()
@@ -100,16 +104,17 @@ def _batches(rows: Iterable[_Row], names: list[str], further: Sequence[str], bat
             key = ("" if agency_at is None else cells[agency_at], cells[ref_at])
             if not key[1]:
                 reason = NO_REF
-            elif key == current:
+            elif variants and key == current:
                 count += 1
                 reason = TOO_MANY if count > MOST_VARIANTS else ""
-            elif (digest := _digest(key)) in seen:
+            elif variants and (digest := _digest(key)) in seen:
                 reason = AGAIN
             else:
                 if len(numbers) >= batch_rows:
                     yield _batch(numbers, values, names, further, problems)
                     numbers, values, problems = [], [], []
-                seen.add(digest)
+                if variants:
+                    seen.add(digest)
                 current, count = key, 1
         if cells is not None and not reason:
             numbers.append(number)

@@ -153,44 +153,26 @@ def remove(path: Path, config_path: Path) -> None:
 @click.argument("path", metavar="FILE", type=EXISTING_FILE)
 @config_option
 def contacts(path: Path, config_path: Path) -> None:
-    """Report that persons already sent were met again. FILE is a CSV with `record_ref` and `observed_day`.
+    """Report that persons already sent were met again. FILE is a CSV with `record_ref` and `observed_day`,
+    in any order: every day of a record is reported.
 
     A reference that was never sent has no effect, and nobody is told so.
     """
     import uuid
 
     from matcher.agency.client import FeedClient
-    from matcher.agency.identity import Problem
+    from matcher.agency.contacts import calls_of, contacts_of
     from matcher.agency.keys import load_alias_key
-    from matcher.agency.normalise import normalise
-    from matcher.agency.sources import columns_of, read
     from matcher.config import AgencyConfig
-    from matcher.errors import InputFileError
-    from matcher.model import UNKNOWN_DAY
 
     config = AgencyConfig.load(config_path)
-    if "observed_day" not in columns_of(path, config.scheme, config.columns).mapping:
-        raise InputFileError(f"{path.name}: no column observed_day")
-    alias_key = load_alias_key(config.alias_key, config.name)
-    reported = 0
-    problems = []
+    met, problems = contacts_of(path, config, load_alias_key(config.alias_key, config.name))
     with FeedClient(_channel(config)) as client:
-        client.check_name(config.name)
-        for raw in read(path, config.scheme, config.columns, batch_rows=config.batch_records, doubtful=True):
-            batch = normalise(raw, config.scheme)
-            problems += batch.problems
-            days: dict[bytes, int] = {}
-            for row, reference, day in zip(batch.rows, batch.record_ref, batch.observed_day, strict=True):
-                if day == UNKNOWN_DAY:
-                    problems.append(Problem(row, "observed_day", "no day on which the person was met", fatal=True))
-                else:
-                    alias = alias_key.alias(reference)
-                    days[alias] = max(day, days.get(alias, day))
-            if days:
-                client.report_contacts(uuid.uuid4().hex, list(days), list(days.values()))
-                reported += len(days)
+        most = min(config.batch_records, client.check_name(config.name).max_batch_records)
+        for call in calls_of(met, most):
+            client.report_contacts(uuid.uuid4().hex, [alias for alias, _ in call], [day for _, day in call])
     _report(problems)
-    click.echo(f"{counted(reported, 'contact')} reported")
+    click.echo(f"{counted(len(met), 'contact')} reported")
 
 
 @feed.command(cls=Command)

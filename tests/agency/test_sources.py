@@ -251,6 +251,15 @@ def test_a_reference_that_comes_again(tmp_path: Path) -> None:
     assert problems_of(batches) == [Problem(row, "record_ref", sources.AGAIN, fatal=True) for row in (4, 5, 9)]
 
 
+def test_rows_that_are_no_variants_may_come_in_any_order(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "id\na\nb\na\n\n" + "c\n" * (sources.MOST_VARIANTS + 1) + 'b\n""\n')
+    batches = list(read(path, UK_PERSON_V1, batch_rows=3, variants=False))
+    refs = ["a", "b", "a", *["c"] * (sources.MOST_VARIANTS + 1), "b"]
+    assert [ref for batch in batches for ref in batch.columns["record_ref"]] == refs
+    assert max(len(batch.rows) for batch in batches) == 3
+    assert problems_of(batches) == []
+
+
 def test_a_missing_reference(tmp_path: Path) -> None:
     batches = list(read(csv_file(tmp_path, "id,surname\n,x\n1,y\n"), UK_PERSON_V1))
     assert problems_of(batches) == [Problem(2, "record_ref", NO_REF, fatal=True)]

@@ -288,7 +288,7 @@ def test_remove_and_contacts(deployed: Deployed, tmp_path: Path) -> None:
     )
     for agency in ("police", "clinic"):
         result = run("feed", "contacts", tmp_path / "met.csv", "--config", tmp_path / f"{agency}.toml")
-        assert (result.exit_code, result.stdout) == (0, "2 contacts reported\n")
+        assert (result.exit_code, result.stdout) == (0, "3 contacts reported\n")
         assert result.stderr == "row 5 observed_day: no day on which the person was met (left out)\n"
     assert [alert.kind.name for alert in deployed.alerts()] == ["KNOWN_TO_TWO"] * 2
     (tmp_path / "gone.txt").write_text("REF-0\n\nREF-0\nNEVER-SENT\n")
@@ -313,6 +313,31 @@ def test_a_push_says_what_it_did_and_what_earlier_ones_had_done(deployed: Deploy
     assert deployed.frames() == frames
     assert done("feed", "push", file, *config, "--anew") == "5 records committed\n"
     assert deployed.frames() > frames
+
+
+def test_every_day_of_every_reference_is_reported(deployed: Deployed, tmp_path: Path) -> None:
+    send(deployed, "police", [person(number, observed_day="2001-01-01") for number in range(2)])
+    today = int(time.time()) // 86400
+    days = {back: time.strftime("%Y-%m-%d", time.gmtime((today - back) * 86400)) for back in (2, 3, 4, 5, 20, 30)}
+    rows = [(0, 30), (1, 20), (0, 2), (1, 5), (1, 4), (1, 3), (1, 4)]  # in no order, and adjacent, and one twice
+    (tmp_path / "met.csv").write_text(
+        "record_ref,observed_day\n" + "".join(f"REF-{number},{days[back]}\n" for number, back in rows)
+    )
+    contacts = ("feed", "contacts", tmp_path / "met.csv", "--config", tmp_path / "police.toml")
+    result = run(*contacts)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "6 contacts reported\n", "")
+    deployed.settle()
+    pipeline = deployed.server.matching.pipeline
+    found = [{*pipeline.store.contacts(record), pipeline.registry.day(record)} for record in range(2)]
+    assert [{today - day for day in each if today - day in days} for each in found] == [{30, 2}, {20, 5, 4, 3}]
+
+
+def test_contacts_go_in_calls_that_the_matcher_takes(deployed: Deployed, tmp_path: Path) -> None:
+    rows = "".join(f"REF-{number},2001-01-01\n" for number in range(2 * MOST_RECORDS + 1))
+    (tmp_path / "met.csv").write_text(f"record_ref,observed_day\n{rows}REF-0,2001-01-02\n")
+    contacts = ("feed", "contacts", tmp_path / "met.csv", "--config", tmp_path / "police.toml")
+    assert done(*contacts) == f"{2 * MOST_RECORDS + 2} contacts reported\n"
+    assert deployed.frames() == 4
 
 
 def test_contacts_need_their_day_s_column(deployed: Deployed, tmp_path: Path) -> None:
