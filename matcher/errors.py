@@ -76,6 +76,11 @@ class ReferencesFileError(InputFileError):
     """Write one record reference a line, without a header or other columns, in UTF-8."""
 
 
+class NoticesFileError(InputFileError):
+    """Save what `matcher feed removals` shows in a new file (`--out`), and confirm with that file; change nothing in it
+    but to take out the lines of profiles that are not deleted."""
+
+
 class WorkerError(MatcherError):
     """Run the command again, with fewer processes (`--jobs`) if memory ran out: nothing is lost."""
 

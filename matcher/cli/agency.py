@@ -177,30 +177,47 @@ def contacts(path: Path, config_path: Path) -> None:
 
 @feed.command(cls=Command)
 @config_option
-@click.argument("references_path", metavar="REFERENCES", type=EXISTING_FILE)
+@click.argument("references_path", metavar="[REFERENCES]", required=False, type=EXISTING_FILE)
+@click.option("--out", type=FILE, help="Save the notices in this new file too, to confirm them with later.")
 @click.option(
-    "--confirm", is_flag=True, help="Confirm the notices of records in REFERENCES: their profiles are deleted."
+    "--confirm", "deleted", metavar="FILE", type=EXISTING_FILE, help="Confirm the notices saved in FILE, and no others."
 )
 @click.option("--seconds", default=5.0, show_default=True, help="How long to wait for notices.")
-def removals(config_path: Path, references_path: Path, confirm: bool, seconds: float) -> None:
-    """Show which profiles closed cases ask this agency to delete.
+def removals(
+    config_path: Path, references_path: Path | None, out: Path | None, deleted: Path | None, seconds: float
+) -> None:
+    """Show which profiles closed cases ask this agency to delete, or confirm that they are deleted.
 
     A notice names an alias; REFERENCES lists the agency's record references, one a line, to find which record it is.
-    Delete the profiles, take their records from the matcher with `matcher feed remove`, then run this again with
-    --confirm. Only notices of records found in REFERENCES are confirmed.
+    Save the notices with --out, delete the profiles, take their records from the matcher with `matcher feed remove`,
+    then run this with --confirm and the saved file instead of REFERENCES. A notice that came since is not confirmed.
     """
-    import time
+    from matcher.config import AgencyConfig
+    from matcher.errors import NoticesFileError
+
+    if (references_path is None) == (deleted is None) or (deleted and out):
+        raise click.UsageError(
+            "give REFERENCES to see the notices, or --confirm FILE for those saved with --out before"
+        )
+    if out and out.exists():
+        raise NoticesFileError(f"{out.name}: there is such a file already")
+    config = AgencyConfig.load(config_path)
+    if deleted:
+        _confirm(config, deleted)
+    elif references_path:
+        _show_notices(config, references_path, out, seconds)
+
+
+def _show_notices(config: "AgencyConfig", references_path: Path, out: Path | None, seconds: float) -> None:
     from threading import Timer
 
     from matcher.agency.client import FeedClient
     from matcher.agency.keys import load_alias_key
-    from matcher.agency.references import aliases_of
-    from matcher.config import AgencyConfig
+    from matcher.agency.references import Notice, aliases_of, write_notices
     from matcher.errors import RemoteError
 
-    config = AgencyConfig.load(config_path)
     references = aliases_of(references_path, load_alias_key(config.alias_key, config.name))
-    found = []
+    shown = []
     channel = _channel(config)
     with FeedClient(channel) as client:
         client.check_name(config.name)
@@ -208,25 +225,41 @@ def removals(config_path: Path, references_path: Path, confirm: bool, seconds: f
         timer = Timer(seconds, channel.close)
         timer.start()
         try:
-            for notice in stream:
-                if notice.alias in references:
-                    found.append(notice.notice_id)
-                closed = time.strftime("%Y-%m-%d", time.gmtime(notice.closed_at))
-                click.echo(f"closed {closed}: delete {references.get(notice.alias, '(a record not in REFERENCES)')}")
+            for each in stream:
+                shown.append(Notice(each.notice_id, each.closed_at, references.get(each.alias)))
+                click.echo(str(shown[-1]))
         except RemoteError as error:
             if error.reason != "CANCELLED":
                 raise
         finally:
             timer.cancel()
-    if found:
-        click.echo(
-            "also run `matcher feed remove`: without it the matcher keeps the records, confirmed or not", err=True
-        )
-    if confirm and found:
-        with FeedClient(_channel(config)) as client:
-            for start in range(0, len(found), _CONFIRMED_AT_A_TIME):
-                client.confirm(found[start : start + _CONFIRMED_AT_A_TIME])
-        click.echo(f"{counted(len(found), 'removal')} confirmed")
+    if out and shown:
+        write_notices(out, shown)
+    elif out:
+        click.echo(f"no notices: {out.name} is not made", err=True)
+    if any(each.reference is not None for each in shown):
+        _remind()
+
+
+def _confirm(config: "AgencyConfig", saved: Path) -> None:
+    """Confirm what was shown before and saved: a notice that came since is of a profile nobody has deleted yet."""
+    from matcher.agency.client import FeedClient
+    from matcher.agency.references import named_notices
+
+    notices = named_notices(saved)
+    if not notices:
+        click.echo(f"nothing confirmed: {saved.name} names no notice")
+        return
+    with FeedClient(_channel(config)) as client:
+        client.check_name(config.name)
+        for start in range(0, len(notices), _CONFIRMED_AT_A_TIME):
+            client.confirm(notices[start : start + _CONFIRMED_AT_A_TIME])
+    click.echo(f"{counted(len(notices), 'removal')} confirmed")
+    _remind()
+
+
+def _remind() -> None:
+    click.echo("also run `matcher feed remove`: without it the matcher keeps the records, confirmed or not", err=True)
 
 
 def _channel(config: "AgencyConfig"):  # type: ignore[no-untyped-def]  # grpc is slow to import

@@ -409,16 +409,75 @@ def test_removals_are_shown_by_reference_and_confirmed(deployed: Deployed, tmp_p
         tmp_path / "police.toml",
     )
     shown = run(*removals)
-    assert re.fullmatch(r"closed [0-9-]{10}: delete REF-0\n", shown.stdout)
+    assert re.fullmatch(r"notice [0-9a-f]{32} closed [0-9-]{10}: delete REF-0\n", shown.stdout)
     assert "also run `matcher feed remove`" in shown.stderr
+    saved, config = tmp_path / "notices.txt", ("--config", tmp_path / "police.toml")
+    assert done(*removals, "--out", saved) == shown.stdout == saved.read_text()
+    assert mode(saved) == 0o600
     (tmp_path / "gone.txt").write_text("REF-0\n")
     done("feed", "remove", tmp_path / "gone.txt", "--config", tmp_path / "police.toml")
     deployed.settle()
-    confirmed = run(*removals, "--confirm")
-    assert confirmed.stdout.endswith("1 removal confirmed\n")
+    confirmed = run("feed", "removals", "--confirm", saved, *config)
+    assert confirmed.stdout == "1 removal confirmed\n"
     assert "also run `matcher feed remove`" in confirmed.stderr
     after = run(*removals)
     assert (after.stdout, after.stderr) == ("", "")
+    none = run(*removals, "--out", tmp_path / "none.txt")
+    assert (none.stdout, none.stderr) == ("", "no notices: none.txt is not made\n")
+    assert not (tmp_path / "none.txt").exists()
+
+
+def test_a_notice_that_came_since_the_listing_is_not_confirmed(deployed: Deployed, tmp_path: Path) -> None:
+    for agency in ("police", "clinic"):
+        send(deployed, agency, people([0, 1, 2]))
+    cases = CaseServiceStub(deployed.channel("coordinator-hub"))
+    alerts = deployed.alerts()
+
+    def close(number: int) -> None:
+        opened = cases.OpenCase(case_pb.OpenCaseRequest(person_id=alerts[number].person_id))
+        cases.CloseCase(case_pb.CloseCaseRequest(case_id=opened.case_id))
+        deployed.settle()
+
+    (tmp_path / "all.txt").write_text("REF-0\nREF-1\n")
+    saved, config = tmp_path / "notices.txt", ("--config", tmp_path / "police.toml")
+    listing = ("feed", "removals", tmp_path / "all.txt", "--seconds", "0.7", *config)
+    confirm = ("feed", "removals", "--confirm", saved, *config)
+    close(0)
+    close(2)
+    first = done(*listing, "--out", saved)
+    assert sorted(line.partition("delete ")[2] for line in first.splitlines()) == [
+        "(a record not in REFERENCES)",
+        "REF-0",
+    ]
+    assert sum(line.startswith("notice ") for line in first.splitlines()) == 1
+    close(1)  # while the first profile is being deleted
+    assert done(*confirm) == "1 removal confirmed\n"
+    after = done(*listing)
+    assert sorted(line.partition("delete ")[2] for line in after.splitlines()) == [
+        "(a record not in REFERENCES)",
+        "REF-1",
+    ]
+    assert "there is such a file already" in refused(*listing, "--out", saved)
+    assert saved.read_text() == first
+    done(*confirm)  # once more changes nothing
+    assert done(*listing) == after
+
+
+@pytest.mark.usefixtures("deployed")
+def test_only_a_saved_listing_confirms(tmp_path: Path) -> None:
+    config, saved = ("--config", tmp_path / "police.toml"), tmp_path / "notices.txt"
+    known = "notice " + 32 * "0" + " closed 2026-11-29: delete Quixotterby\r\n"
+    for wrong in ("Quixotterby", known[:30], "notice 00 closed 2026-11-29: delete Quixotterby"):
+        saved.write_text(f"{known}\n{wrong}\n")
+        shown = refused("feed", "removals", "--confirm", saved, *config)
+        assert shown.startswith("error: notices.txt line 3: is not a line of a listing of notices\nadvice: Save what")
+        assert "Quixotterby" not in shown
+    saved.write_text("\n".join(["", "closed 2026-11-29: delete (a record not in REFERENCES)"]))
+    assert done("feed", "removals", "--confirm", saved, *config) == "nothing confirmed: notices.txt names no notice\n"
+    for arguments in ((), (saved, "--confirm", saved), ("--confirm", saved, "--out", tmp_path / "more.txt")):
+        result = run("feed", "removals", *arguments, *config)
+        assert result.exit_code == 2
+        assert "give REFERENCES to see the notices, or --confirm FILE" in result.stderr
 
 
 # -- coordinator and operator ----------------------------------------------------------------------------------------
