@@ -358,17 +358,16 @@ class Pipeline:
         """What the coordinator is sent of each alert's members, in their order: of those that are, now, of a person it
         is told of, namely the alert's own or the one that this became. Of records that are gone, restricted, another
         person's or nobody's, and of agencies that left the configuration, nothing. `StoreError` while memory is
-        incomplete.
+        incomplete. The caller holds the lock.
 
         Alerts name records that are committed, and memory is never behind the store: what it does not hold is gone."""
         named = [(alert.person_id, member) for alert in alerts for member in alert.members]
-        with self.lock:
-            disclosed = self.disclosed([member for _, member in named])  # first: it refuses while memory is incomplete
-            records = np.array([member.record for _, member in named], np.int64)
-            persons = self.persons.oldest(records)
-            of_alerts = self.persons.oldest(self._names.oldest_records([person_id for person_id, _ in named]))
-            shown = (persons >= 0) & (persons == of_alerts) & ~self.registry.are_restricted(records)
-            shown[shown] = self.alerting.told.known(persons[shown])
+        disclosed = self.disclosed([member for _, member in named])  # first: it refuses while memory is incomplete
+        records = np.array([member.record for _, member in named], np.int64)
+        persons = self.persons.oldest(records)
+        of_alerts = self.persons.oldest(self._names.oldest_records([person_id for person_id, _ in named]))
+        shown = (persons >= 0) & (persons == of_alerts) & ~self.registry.are_restricted(records)
+        shown[shown] = self.alerting.told.known(persons[shown])
         given = iter([each if show else None for each, show in zip(disclosed, shown.tolist(), strict=True)])
         return [tuple(filter(None, islice(given, len(alert.members)))) for alert in alerts]
 
