@@ -100,7 +100,7 @@ class BlockIndex:
         names = self._blocks_by_token
         tokens = np.ascontiguousarray(block_tokens).reshape(-1, self._passes, TOKEN_BYTES).view("<u8")
         names.count, refused = place(
-            rows.start, tokens, self._pass_marks, pass_masks, names.slots, names.keys, names.count,
+            rows.start, tokens, self._pass_marks, pass_masks, names.slots, names.keys, names.secret, names.count,
             self._rows.blocks, self._fronts.values, self._rows.following, self._cap,
         )  # fmt: skip
         self.over_cap += refused

@@ -1,9 +1,11 @@
-"""Numbers for 16-byte pseudorandom names: block tokens and aliases."""
+"""Numbers for 16-byte names: block tokens and aliases. Each is found in few steps, whatever names are sent."""
+
+import secrets
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.blocking.kernels import intern, rehash
+from matcher.blocking.kernels import SECRET_WORDS, intern, rehash
 from matcher.columns import MOST_ROWS, Column
 
 _FIRST_SLOTS = 2048
@@ -16,6 +18,8 @@ class NameTable:
         self._keys = Column(np.uint64, most=most, width=2)
         self.slots = np.zeros(_FIRST_SLOTS, np.int32)
         """See `matcher.blocking.kernels.intern`."""
+        self.secret = np.frombuffer(secrets.token_bytes(8 * SECRET_WORDS), np.uint64)
+        """Drawn for this table: whoever sends names cannot choose where in `slots` they meet."""
         self.count = 0
         """Names ever numbered."""
 
@@ -30,7 +34,7 @@ class NameTable:
         self._keys.reserve(needed)
         if 3 * needed > 2 * len(self.slots):
             self.slots = np.zeros(1 << (2 * needed - 1).bit_length(), np.int32)
-            rehash(self.slots, self.keys, self.count)
+            rehash(self.slots, self.keys, self.secret, self.count)
 
     def add(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Numbers (n,) of names (n, 16), new ones made where needed."""
@@ -48,5 +52,5 @@ class NameTable:
     def _intern(self, names: NDArray[np.uint8], *, add: bool) -> NDArray[np.int32]:
         wanted = np.ascontiguousarray(names).view("<u8").reshape(-1, 2)
         found = np.empty(len(wanted), np.int32)
-        self.count = intern(self.slots, self.keys, self.count, wanted, add, found)
+        self.count = intern(self.slots, self.keys, self.secret, self.count, wanted, add, found)
         return found
