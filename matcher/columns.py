@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from matcher.errors import AddressSpaceError
 
 MOST_ROWS = 1 << 26
-"""Address space is taken for so many rows, records, links and blocks of a pass: 67 million."""
+"""Address space is taken for so many rows, blocks of a pass and aliases of an agency, 67 million, and for four times as
+many links: those removed count until memory is made anew."""
+MOST_NUMBERS = (1 << 31) - 1
+"""And for so many numbers of records, all that are ever given: what 32 bits hold. None is given twice."""
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _NORESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python does not name
 _SMALL_BYTES = 4 << 20
@@ -34,9 +37,10 @@ def reserved(shape: tuple[int, ...], dtype: type[_Scalar]) -> NDArray[_Scalar]:
 
 
 class Column(Generic[_Scalar]):
-    """Entries (n, ...) of one type, `filling` where nothing was put yet. Not safe for several writers."""
+    """Entries (n, ...) of one type, by number of a record unless `most` says otherwise; `filling` where nothing was put
+    yet. Not safe for several writers."""
 
-    def __init__(self, dtype: type[_Scalar], filling: float = 0, *, most: int = MOST_ROWS, width: int = 0) -> None:
+    def __init__(self, dtype: type[_Scalar], filling: float = 0, *, most: int = MOST_NUMBERS, width: int = 0) -> None:
         self._space = reserved((most, width) if width else (most,), dtype)
         self._filling = filling
         self.values = self._space[:0]

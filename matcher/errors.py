@@ -260,6 +260,12 @@ class StoreFullError(MatcherError):
     REASON = "ERROR_REASON_STORE_FULL"
 
 
+class NumbersUsedUpError(MatcherError):
+    """This database takes no more records: tell the operator, who has to begin another."""
+
+    REASON = "ERROR_REASON_NUMBERS_USED_UP"
+
+
 class StoreError(MatcherError):
     """The database cannot be used; restore a backup, or see docs/operations.md."""
 

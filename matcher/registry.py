@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.blocking.names import NameTable
-from matcher.columns import Column
+from matcher.columns import MOST_ROWS, Column
 from matcher.model import RESTRICTED
 from matcher.scheme import ALIAS_BYTES
 
@@ -200,7 +200,7 @@ class Registry:
         """Entries (n,) of an agency's aliases (n, 16) in its table, new ones made where needed."""
         names = self._aliases.setdefault(agency, NameTable())
         entries = names.add(aliases)
-        self._numbers.setdefault(agency, Column(np.int32, _GONE)).reserve(names.count)
+        self._numbers.setdefault(agency, Column(np.int32, _GONE, most=MOST_ROWS)).reserve(names.count)
         return entries
 
     def _keys(self, records: NDArray[np.int64]) -> NDArray[np.uint64]:

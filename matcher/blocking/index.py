@@ -55,9 +55,9 @@ class BlockIndex:
         return self._rows
 
     def expect(self, rows: int) -> None:
-        """Make room for the blocks of so many more rows at once, where it is known that they come. About every other
-        place is the first of its block."""
-        self._reserve_blocks(rows // 2)
+        """Say that so many more rows may come: room for their blocks is made in fewer steps. About every other place is
+        the first of its block."""
+        self._blocks_by_token.expect(min(rows, MOST_ROWS) // 2 * self._passes)
 
     def insert(
         self,

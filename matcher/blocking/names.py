@@ -9,6 +9,9 @@ from matcher.blocking.kernels import SECRET_WORDS, intern, rehash
 from matcher.columns import MOST_ROWS, Column
 
 _FIRST_SLOTS = 2048
+_LEAP = 8
+"""Room for names that are expected is made at once, but not for more than so many times those that are there: they may
+never come. Whoever expects rows goes by the numbers of records, and most of these may be gone."""
 
 
 class NameTable:
@@ -22,18 +25,24 @@ class NameTable:
         """Drawn for this table: whoever sends names cannot choose where in `slots` they meet."""
         self.count = 0
         """Names ever numbered."""
+        self._expected = 0
 
     @property
     def keys(self) -> NDArray[np.uint64]:
         """(capacity, 2): the names as two little endian words; zero once erased."""
         return self._keys.values
 
+    def expect(self, more: int) -> None:
+        """Say that so many more names may come."""
+        self._expected = self.count + more
+
     def reserve(self, more: int) -> None:
         """Make room for so many more names."""
         needed = self.count + more
         self._keys.reserve(needed)
         if 3 * needed > 2 * len(self.slots):
-            self.slots = np.zeros(1 << (2 * needed - 1).bit_length(), np.int32)
+            room = self._expected if needed < self._expected <= _LEAP * needed else needed
+            self.slots = np.zeros(1 << (2 * room - 1).bit_length(), np.int32)
             rehash(self.slots, self.keys, self.secret, self.count)
 
     def add(self, names: NDArray[np.uint8]) -> NDArray[np.int32]:

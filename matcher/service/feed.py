@@ -7,19 +7,23 @@ from collections.abc import Iterator
 import grpc
 
 from matcher.config import ServerConfig
-from matcher.errors import InvalidArgumentError
+from matcher.errors import InvalidArgumentError, NumbersUsedUpError
 from matcher.frame import pack_aliases, pack_records
-from matcher.model import DAY_SECONDS, FrameKind
+from matcher.model import DAY_SECONDS, FrameKind, TokenBatch
 from matcher.service.identity import Directory
 from matcher.service.matching import Matching
 from matcher.service.quotas import Quotas
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.feed_service_pb2_grpc import FeedServiceServicer
+from matcher.v1.records_pb2 import RecordBatch
 from matcher.wire import Limits, checked_id, checked_name, read_aliases, read_batch, read_days, scheme_message
 
 MOST_CONFIRMED = 1000
 _PAGE = 100
 _NOTICE_SECONDS = 1.0
+_MOST_NUMBERED = 2_000_000_000
+"""Numbers of records given, from which on no more records are taken. Of `MOST_NUMBERS`, 147 million are left for those
+that wait to be matched then: matching that runs out of them could not go on."""
 
 
 class FeedServicer(FeedServiceServicer):
@@ -54,9 +58,7 @@ class FeedServicer(FeedServiceServicer):
         agency = self._agency(context)
         for request in request_iterator:
             feed_id = checked_name(request.feed_id, "feed_id")
-            batch = read_batch(request.batch, self._config.scheme, self._limits())
-            payload = pack_records(batch)
-            self._quotas.charge(agency, batch.record_count, len(payload), batch)
+            batch, payload = self._records(agency, request.batch)
             self._matching.wait_for_room(agency)
             next_offset = self._store.append(
                 agency,
@@ -75,9 +77,7 @@ class FeedServicer(FeedServiceServicer):
         self, request: pb.SubmitRecordsRequest, context: grpc.ServicerContext
     ) -> pb.SubmitRecordsResponse:
         """See the contract."""
-        batch = read_batch(request.batch, self._config.scheme, self._limits())
-        payload = pack_records(batch)
-        self._quotas.charge(self._agency(context), batch.record_count, len(payload), batch)
+        _, payload = self._records(self._agency(context), request.batch)
         self._submit(context, request, FrameKind.RECORDS, payload)
         return pb.SubmitRecordsResponse()
 
@@ -127,6 +127,15 @@ class FeedServicer(FeedServiceServicer):
         notice_ids = [checked_id(notice_id, "each of notice_ids") for notice_id in request.notice_ids]
         self._store.confirm_removals(self._agency(context), notice_ids)
         return pb.ConfirmRemovalResponse()
+
+    def _records(self, agency: str, message: RecordBatch) -> tuple[TokenBatch, bytes]:
+        """Records that an agency sends, and what is stored of them; they are counted as sent."""
+        if self._store.next_record >= _MOST_NUMBERED:
+            raise NumbersUsedUpError(f"{_MOST_NUMBERED} records were numbered, and no more are taken")
+        batch = read_batch(message, self._config.scheme, self._limits())
+        payload = pack_records(batch)
+        self._quotas.charge(agency, batch.record_count, len(payload), batch)
+        return batch, payload
 
     def _submit(
         self,

@@ -4,7 +4,7 @@
 INSERT INTO state (one, database_id, matched_through, next_record) VALUES (1, ?, 0, 0);
 
 -- name: count_transaction
-UPDATE state SET transactions = transactions + 1 RETURNING transactions,
+UPDATE state SET transactions = transactions + 1 RETURNING transactions, next_record,
     (SELECT coalesce(max(frame_id), 0) FROM frame), (SELECT coalesce(max(sequence), 0) FROM alert);
 
 -- name: transactions

@@ -84,8 +84,8 @@ class SqliteStore(SqliteCases):
                 self._tally.prove(writer.execute(SQL["transactions"]).get)
             self._database_id: bytes = self._value("database_id")
             # kept, since every call asks for them
-            self._committed_through, self._last_sequence = map(
-                int, map(self._value, ("committed_through", "last_sequence"))
+            self._next_record, self._committed_through, self._last_sequence = map(
+                int, map(self._value, ("next_record", "committed_through", "last_sequence"))
             )
             undo.pop_all()
 
@@ -177,7 +177,7 @@ class SqliteStore(SqliteCases):
     @property
     def next_record(self) -> int:
         """See `Store`."""
-        return int(self._value("next_record"))
+        return self._next_record
 
     @property
     def today(self) -> int:
@@ -346,7 +346,7 @@ class SqliteStore(SqliteCases):
                     self._writer.execute("ROLLBACK")
                 raise
             if counted:
-                transactions, self._committed_through, self._last_sequence = counted
+                transactions, self._next_record, self._committed_through, self._last_sequence = counted
                 self._tally.note(transactions)
             self._erased_in_log |= erases
             self._erased_in_caches |= erases

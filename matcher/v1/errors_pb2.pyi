@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: the caller used up what it may send in a day, or hold open at a time. Metadata: quota, limit."""
     ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 24
     """UNAVAILABLE: the matcher's audit log cannot be written, so nothing is served; try again later."""
+    ERROR_REASON_NUMBERS_USED_UP: _ErrorReason.ValueType  # 25
+    """FAILED_PRECONDITION: the matcher has numbered as many records as it can, and takes no more."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of the google.rpc.ErrorInfo (domain "matcher.v1") in the call's status. The ErrorInfo's
@@ -128,4 +130,6 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 23
 """RESOURCE_EXHAUSTED: the caller used up what it may send in a day, or hold open at a time. Metadata: quota, limit."""
 ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 24
 """UNAVAILABLE: the matcher's audit log cannot be written, so nothing is served; try again later."""
+ERROR_REASON_NUMBERS_USED_UP: ErrorReason.ValueType  # 25
+"""FAILED_PRECONDITION: the matcher has numbered as many records as it can, and takes no more."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
