@@ -27,7 +27,7 @@ class ServerCertificate:
     def __init__(self, tls: TlsFiles) -> None:
         self._files = (tls.key, tls.certificate, tls.authority)
         self._stamp = _stamp(*self._files)
-        self._first = self._read()
+        self._first = _fitting(*self._read())
 
     def credentials(self) -> grpc.ServerCredentials:
         """For `add_secure_port`: clients must have a certificate too."""
@@ -40,26 +40,29 @@ class ServerCertificate:
             stamp = _stamp(*self._files)
             if stamp == self._stamp:
                 return None
-            self._stamp = stamp
-            configuration = self._read()
+            files = self._read()
+            self._stamp = stamp  # only now: a read that fails, of too many open files say, is tried again
+            configuration = _fitting(*files)
         except (OSError, ValueError, TypeError, ConfigError) as error:
             log.error("[tls] has changed and is not taken over (%s)", type(error).__name__)
             return None
         log.info("[tls] has changed and is taken over")
         return configuration
 
-    def _read(self) -> grpc.ServerCertificateConfiguration:
-        key, certificate, authority = (path.read_bytes() for path in self._files)
-        try:
-            fits = (
-                x509.load_pem_x509_certificate(certificate).public_key() == load_pem_private_key(key, None).public_key()
-            )
-            x509.load_pem_x509_certificates(authority)
-        except (ValueError, TypeError):  # a parser's own words might quote the key
-            raise ConfigError("[tls]", ["a file is not PEM of what it should be"]) from None
-        if not fits:
-            raise ConfigError("[tls]", ["key is not that of certificate"])
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], authority)
+    def _read(self) -> list[bytes]:
+        return [path.read_bytes() for path in self._files]
+
+
+def _fitting(key: bytes, certificate: bytes, authority: bytes) -> grpc.ServerCertificateConfiguration:
+    """Contents of the three files, once they fit together; `ConfigError` if they do not."""
+    try:
+        fits = x509.load_pem_x509_certificate(certificate).public_key() == load_pem_private_key(key, None).public_key()
+        x509.load_pem_x509_certificates(authority)
+    except (ValueError, TypeError):  # a parser's own words might quote the key
+        raise ConfigError("[tls]", ["a file is not PEM of what it should be"]) from None
+    if not fits:
+        raise ConfigError("[tls]", ["key is not that of certificate"])
+    return grpc.ssl_server_certificate_configuration([(key, certificate)], authority)
 
 
 class DenyList:

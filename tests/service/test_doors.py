@@ -20,7 +20,7 @@ from matcher.errors import ConfigError
 from matcher.pki import init_pki
 from matcher.rpc import open_channel, remote_error
 from matcher.service import server
-from matcher.service.credentials import DenyList
+from matcher.service.credentials import DenyList, ServerCertificate
 from matcher.v1 import feed_service_pb2 as pb
 from matcher.v1.feed_service_pb2_grpc import FeedServiceStub
 from tests.service.servers import Deployed, batch, people, raw_channel, uri, wait_until, write_config
@@ -187,6 +187,38 @@ def test_files_that_do_not_fit_together_are_not_taken_over(
         assert FeedServiceStub(channel).GetScheme(pb.GetSchemeRequest(), timeout=10).epoch
     assert "not taken over" in caplog.text
     assert "Quixotterby" not in caplog.text
+
+
+def test_a_certificate_that_could_not_be_read_once_is_read_again(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = ServerCertificate(deployed.config.tls)
+    other = renewed(deployed, tmp_path)
+    for name in ("certificate.pem", "key.pem", "authority.pem"):
+        shutil.copy(other / "server" / name, deployed.folder / "pki" / "server" / name)
+
+    def failing(_: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", failing)
+        assert own._changed() is None
+    assert "[tls] has changed and is not taken over (OSError)" in caplog.text
+    assert own._changed() is not None
+    assert own._changed() is None, "and once it was read, there is nothing new"
+
+
+def test_files_that_do_not_fit_are_told_of_once(
+    deployed: Deployed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever connects has them looked at: the log must not be for strangers to fill."""
+    own, pki = ServerCertificate(deployed.config.tls), deployed.folder / "pki" / "server"
+    other = renewed(deployed, tmp_path) / "server"
+    shutil.copy(other / "certificate.pem", pki / "certificate.pem")
+    assert [own._changed() for _ in range(3)] == [None] * 3
+    assert caplog.text.count("not taken over") == 1
+    shutil.copy(other / "key.pem", pki / "key.pem")
+    assert own._changed() is not None
 
 
 def test_a_watching_coordinator_goes_on_with_its_renewed_certificate(deployed: Deployed, tmp_path: Path) -> None:
