@@ -2,7 +2,9 @@
 entry says so.
 
 Beside it `FILE.head` holds the last entry's number, hash and end, so that a log cut short is noticed. It is written
-after the entry and never waited for: a kill leaves it exact or one entry behind.
+after the entry: a kill leaves it exact or one entry behind, and while the log is made durable, by those written
+meanwhile. It is made durable after the log, and names no entry then that the log may still lose: a power cut leaves it
+behind by what was written since.
 """
 
 import fcntl
@@ -27,7 +29,9 @@ _log = logging.getLogger(__name__)
 SYNC_SECONDS = 1.0
 """What a power cut may take of the log's end."""
 _NOTE = re.compile(rb"([0-9]{18}) ([0-9a-f]{64}) ([0-9]{18})\n")
-_MOST_REST = 1 << 20
+_MOST_REST = 16 << 20
+"""Bytes that may follow the entry a head names: what is written in the seconds that a busy disk takes to sync, many
+times over. All of it is read at a start."""
 
 
 def head_path(path: Path) -> Path:
@@ -57,6 +61,8 @@ class AuditLog:
         self._syncing = Lock()
         self._ending = Event()
         self._durable = True
+        self._noting = True
+        """Whether the head follows each entry. Not while it is made durable."""
         self._head, self._end, self._torn = Head(), 0, b""
         """The last entry, where it ends, and what was left unfinished after it."""
         self._file, self._note = -1, -1
@@ -66,6 +72,7 @@ class AuditLog:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._note = os.open(head_path(path), mode, 0o600)
             self._resume()
+            os.fsync(self._file)
             os.fsync(self._note)
             sync_folder(path)
         except BlockingIOError:
@@ -98,7 +105,8 @@ class AuditLog:
                 self._torn += data[:written]
                 raise AuditError(f"{self._path} cannot be written (no room for the whole entry)")
             self._head, self._end, self._torn = self._head.after(line), self._end + len(torn) + len(line), b""
-            self._note_head()
+            if self._noting:
+                self._note_head()
             return self._head.number
 
     def sync(self) -> None:
@@ -106,17 +114,25 @@ class AuditLog:
         nothing can be written any more, since what the kernel dropped does not come back by trying again."""
         # one at a time: the kernel tells of a failure once, and whoever asks again is told that all is well
         with self._syncing:
-            number = self._head.number
-            if not self._durable:
-                raise AuditError(f"{self._path} cannot be made durable: see the system log, then restart")
-            if number == self._synced:
-                return
+            with self._lock:
+                number = self._head.number
+                if not self._durable:
+                    raise AuditError(f"{self._path} cannot be made durable: see the system log, then restart")
+                if number == self._synced:
+                    return
+                self._noting = False
             try:
                 os.fsync(self._file)
+                os.fsync(self._note)  # it names an entry that is on disk by now, whatever is written meanwhile
                 self._synced = number
             except OSError as error:
                 self._durable = False
                 raise AuditError(f"{self._path} cannot be made durable ({error.strerror})") from None
+            finally:
+                with self._lock:
+                    self._noting = True
+                    if self._head.number > number:
+                        self._note_head()
 
     def close(self) -> None:
         """Make all durable and release the files."""

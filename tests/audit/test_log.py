@@ -14,6 +14,7 @@ from matcher.audit.entry import Head, generate_audit_key, write_line
 from matcher.audit.log import AuditLog, head_path
 from matcher.audit.proof import Proof, prove
 from matcher.errors import AuditError, AuditProofError, KeyFileError
+from tests.store.test_file_faults import disturbed
 
 MUTATIONS = 10_000
 RUN = 8
@@ -394,6 +395,96 @@ def test_a_failure_that_another_thread_saw_first_is_not_taken_for_success(
     with pytest.raises(AuditError, match="cannot be made durable"):
         log.sync()
     log.close()
+
+
+# -- power cuts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Disk:
+    """What a disk has of a log and its head: what stood in them when they were last synced."""
+
+    folder: Path
+    log: AuditLog
+    meanwhile: Callable[[], object] = lambda: None
+    """Done while a file is synced, before and after the moment that counts."""
+
+    def __post_init__(self) -> None:
+        self.has = self._content()
+        self.cuts = [self.has]
+        """What a power cut leaves, at each moment at which that changes."""
+
+    def sync(self, descriptor: int) -> None:
+        name = {self.log._file: "log", self.log._note: "log.head"}[descriptor]
+        self.meanwhile()
+        self.has = {**self.has, name: self._content()[name]}
+        self.meanwhile()
+        self.cuts.append(self.has)
+
+    def started(self, number: int) -> Proof:
+        """A matcher starts after a power cut."""
+        cut = self.folder / f"cut-{number}"
+        cut.mkdir()
+        for name, data in self.cuts[number].items():
+            (cut / name).write_bytes(data)
+        AuditLog(cut / "log", self.folder / "key").close()
+        return prove([cut / "log"], self.folder / "pub")
+
+    def _content(self) -> dict[str, bytes]:
+        return {name: (self.folder / name).read_bytes() for name in ("log", "log.head")}
+
+
+def test_a_power_cut_leaves_a_head_that_the_log_reaches(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever others write while the two files are synced."""
+    log = place.open()
+    log.write({"event": "start"})
+    log.sync()
+    disk = Disk(place.folder, log, lambda: log.write({"operation": "collection"}))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", disk.sync)
+        for _ in range(10):
+            disclosed = log.write({"operation": "disclosure"})
+            log.sync()
+            assert int(disk.has["log.head"][:18]) >= disclosed, "what was made durable is not cut off unnoticed"
+            assert int(place.read("log.head")[:18]) == log._head.number, "the head follows again"
+    log.close()
+    assert place.prove().complete_through == log._head.number
+    assert len(disk.cuts) > 20
+    for number, cut in enumerate(disk.cuts):
+        assert int(cut["log.head"][19 + 65 :]) <= len(cut["log"])
+        assert disk.started(number).head.number == cut["log"].count(b"\n")
+
+
+def test_a_power_cut_after_much_was_written_is_no_tampering(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = place.open()
+    disk = Disk(place.folder, log)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", disk.sync)
+        for _ in range(4):
+            for _ in range(600):
+                log.write({"operation": "collection", "caller": "agency/police", "method": "x" * 8000})
+            log.sync()
+        log.close()
+    assert len(disk.has["log"]) > 18 << 20
+    assert disk.started(len(disk.cuts) - 2).head.number == 2400, "the head is a sync behind"
+
+
+@pytest.mark.parametrize("kills", [True, False], ids=["killed", "failing"])
+def test_a_kill_at_any_sync_is_no_tampering(place: Place, kills: bool) -> None:
+    def live() -> None:
+        log = place.open()
+        for _ in range(3):
+            log.write({"operation": "disclosure"})
+            log.sync()
+        log.close()
+
+    step, ended = 0, -1
+    while ended:
+        step += 1
+        ended = disturbed(live, step, kills=kills)
+        place.run()
+        assert place.prove().complete_through == place.prove().head.number
+    assert step > 8
 
 
 # -- the files --------------------------------------------------------------------------------------------------------
