@@ -19,6 +19,9 @@ from matcher.model import DAY_SECONDS, TokenBatch
 _BUCKETS = 1 << 21
 """Of each of two counts; 16 MiB an agency. A full day of 5,000,000 records puts about 30 tokens into each."""
 _MEGABYTE = 1_000_000
+FRAME_OCTETS = 8192
+"""What a frame takes on disk at most besides its payload, and the fortieth part of it that is lost in large ones: the
+guard page, the rest of its last page, its other rows. Of a call that sends one record it is most."""
 
 
 @dataclass(slots=True)
@@ -44,9 +47,10 @@ class Quotas:
     def charge(self, agency: str, records: int, octets: int, batch: TokenBatch | None = None) -> None:
         """Count what a call sends; `QuotaExceededError` if it is too much, and then none of it is counted.
 
-        `octets`: what of it is stored. `batch`: its token records, if it has any.
+        `octets`: the payload of the frame it becomes. `batch`: its token records, if it has any.
         """
         config = self._config
+        octets += FRAME_OCTETS
         with self._lock:
             day = self._today(agency)
             if day.records + records > config.records_per_day:

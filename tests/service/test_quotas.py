@@ -11,9 +11,12 @@ import pytest
 
 from matcher.config import ServerConfig
 from matcher.errors import QuotaExceededError
-from matcher.model import DAY_SECONDS
-from matcher.service.quotas import Quotas
+from matcher.frame import pack_records
+from matcher.model import DAY_SECONDS, FrameKind
+from matcher.service.quotas import FRAME_OCTETS, Quotas
+from matcher.store.sqlite import SqliteStore
 from matcher.v1 import feed_service_pb2 as pb
+from tests.factory import DATABASE_KEY
 from tests.service.servers import (
     Deployed,
     Refusal,
@@ -73,8 +76,8 @@ def test_records_contacts_and_removals_count_and_only_for_who_sent_them(tmp_path
 
 
 def test_bytes_count(tmp_path: Path) -> None:
-    size = pb.SubmitRecordsRequest(request_id="00", batch=batch("police", people(range(80)))).ByteSize()
-    times = 1_000_000 // size
+    size = len(pack_records(tokens("police", people(range(80)))))
+    times = 1_000_000 // (size + FRAME_OCTETS)
     with opened(tmp_path, megabytes_per_day=1, block_rows_per_day=10_000) as deployed:
         for number in range(times):
             submit(deployed, f"{number:02}", "police", list(range(80)))
@@ -130,6 +133,33 @@ def test_a_day_begins_anew(config: ServerConfig) -> None:
             quotas.charge("police", 1, octets, sent)
     now[0] += 1
     quotas.charge("police", 3, 10, one)
+
+
+def test_a_call_counts_as_what_it_takes_on_disk(config: ServerConfig) -> None:
+    quotas = Quotas(replace(config, megabytes_per_day=1))
+    calls = 1_000_000 // (100 + FRAME_OCTETS)
+    for _ in range(calls):
+        quotas.charge("police", 1, 100)
+    with pytest.raises(QuotaExceededError, match="megabytes_per_day"):
+        quotas.charge("police", 1, 100)
+
+
+@pytest.mark.parametrize("key", [None, DATABASE_KEY], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("octets", [0, 20, 2000, 2800, 4096, 9000, 100_000, 1_000_000])
+def test_no_frame_takes_more_on_disk_than_it_counts_as(tmp_path: Path, key: bytes | None, octets: int) -> None:
+    payload = bytes(octets) if octets else pack_records(tokens("police", people([1])))
+    frames = 5 if octets > 10_000 else 40
+
+    def size(first: int) -> int:
+        store = SqliteStore(tmp_path / "matcher.db", key)
+        for number in range(first, first + frames):
+            store.submit("police", f"{number:064}", FrameKind.RECORDS, 1, payload, bytes(32), 0)
+        store.close()
+        return (tmp_path / "matcher.db").stat().st_size
+
+    before = size(0)
+    taken = (size(frames) - before) / frames - len(payload)
+    assert FRAME_OCTETS / 3 < taken <= FRAME_OCTETS + octets / 40  # a page is not all payload, least with a key
 
 
 def test_a_block_is_never_counted_too_low_and_seldom_too_high(config: ServerConfig) -> None:
