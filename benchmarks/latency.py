@@ -11,7 +11,6 @@ comes before one.
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -141,14 +140,8 @@ def _submissions(deployment: Deployment, kept: pd.DataFrame) -> list[tuple[Recor
 
 def _pour(folder: Path, configs: dict[str, Path]) -> float:
     """Send the batches in a folder, all agencies at a time; when that was done, by this machine's clock."""
-    threads = [
-        threading.Thread(target=feed, args=(config, read_batches(folder, agency), [], folder.name))
-        for agency, config in configs.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(configs)) as feeders:
+        list(feeders.map(lambda each: feed(each[1], read_batches(folder, each[0]), [], folder.name), configs.items()))
     return time.monotonic()
 
 

@@ -2,9 +2,9 @@
 
 One matcher process and one client process that plays all agencies, on this machine. Batches are tokenised beforehand,
 into files, by a process that is gone when the clock starts: what is measured is the wire, the commit before each
-acknowledgement, matching, and alerts in the log. Feeds are held back while two frames wait, so what is acknowledged
-in a window is what is matched in it. Alerts are read from the log afterwards, so that precision and recall are of the
-same run; then the matcher is killed, started, stopped and started.
+acknowledgement, matching, and alerts in the log. Feeds are held back while more than two frames wait, so what is
+acknowledged in a window is what is matched in it. Alerts are read from the log afterwards, so that precision and recall
+are of the same run; then the matcher is killed, started, stopped and started.
 """
 
 import json

@@ -67,9 +67,9 @@ class Epochs:
         carried |= {pairs[at]: float(weights[at]) for at in np.flatnonzero(~np.isnan(weights)).tolist()}
 
     def with_carried(self, links: Links, carried: Mapping[Pair, float]) -> Links:
-        """Links, and what was carried over of pairs that are of two epochs still."""
+        """Links, and what was carried over of pairs that are held and of two epochs still."""
         pairs = np.array(list(carried), np.int64)
-        still = self._across(pairs[:, 0], pairs[:, 1])
+        still = self._across(pairs[:, 0], pairs[:, 1]) & self.registry.holds(pairs).all(axis=1)
         left, right = (np.concatenate([of, pairs[still, side]]) for side, of in enumerate((links.left, links.right)))
         weight = np.concatenate([links.weight, np.array(list(carried.values()), np.float32)[still]])
         order = np.lexsort((right, left))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from matcher.frame import Layout
 from matcher.model import Frame, MatchOutcome, Patch, TokenBatch
+from matcher.scheme import TOKEN_BYTES
 from matcher.store.base import Store
 
 
@@ -59,11 +60,24 @@ class HeldFrames:
             del self._held[frame_id]
             return
         outcome.record_numbers[frame_id] = held.numbers
-        span = held.layout.column_span("row_records")
-        row_records = np.frombuffer(self._store.read_payload(frame_id, span.start, span.stop - span.start), "<u4")
-        first, last = np.searchsorted(row_records, [position, position + 1])
-        for span in held.layout.record_spans(position, range(first, last)):
+        for span in held.layout.record_spans(position, range(*self._rows_of(frame_id, position))):
             outcome.patches.append(Patch(frame_id, span.start, bytes(span.stop - span.start)))
+
+    def tokens(self, frame_id: int, position: int) -> NDArray[np.uint8]:
+        """Block tokens of a record's rows, (n, P, 16)."""
+        layout = self._held[frame_id].layout
+        first, last = self._rows_of(frame_id, position)
+        start, stop = (layout.span("block_tokens", row).start for row in (first, last))
+        return np.frombuffer(self._read(frame_id, slice(start, stop)), np.uint8).reshape(last - first, -1, TOKEN_BYTES)
+
+    def _rows_of(self, frame_id: int, position: int) -> tuple[int, int]:
+        """First row of a record in its frame, and the row behind its last."""
+        span = self._held[frame_id].layout.column_span("row_records")
+        first, last = np.searchsorted(np.frombuffer(self._read(frame_id, span), "<u4"), [position, position + 1])
+        return int(first), int(last)
+
+    def _read(self, frame_id: int, span: slice) -> bytes:
+        return self._store.read_payload(frame_id, span.start, span.stop - span.start)
 
     def seal(self, frame_id: int, position: int) -> Seal:
         """A record's seal."""

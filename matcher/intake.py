@@ -88,7 +88,7 @@ class Intake:
     ) -> None:
         batch = unpack_records(frame.payload, frame.epoch)
         numbers, known = self.registry.number(agency, batch.aliases)
-        self._part_from(batch, numbers, known, outcome)
+        self._part_from(frame.agency, batch, numbers, known, outcome)
         again = numbers[known].tolist()
         if again and self.registry.epochs_seen - {batch.epoch}:
             epochs.carry(again, batch.epoch, carried)
@@ -103,8 +103,9 @@ class Intake:
             self._keep_days(record, day, outcome)
 
     def _part_from(
-        self, batch: TokenBatch, numbers: NDArray[np.int64], known: NDArray[np.bool_], outcome: MatchOutcome
-    ) -> None:
+        self, agency: str, batch: TokenBatch, numbers: NDArray[np.int64], known: NDArray[np.bool_],
+        outcome: MatchOutcome,
+    ) -> None:  # fmt: skip
         """Of records that are there (`known`), erase those that are sent again as somebody else, and give them new
         `numbers`: nothing that was found, told or decided about one human must go over to another."""
         positions = np.flatnonzero(known)
@@ -113,6 +114,7 @@ class Intake:
         for record in gone.tolist():
             self.erase(record, outcome)
         outcome.gone += gone.tolist()
+        outcome.reused += [(agency, alias.tobytes()) for alias in batch.aliases[others]]
         numbers[others] = self.registry.renumber(gone)
         known[others] = False
 
@@ -120,8 +122,8 @@ class Intake:
         self, batch: TokenBatch, positions: NDArray[np.int64], records: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Of records (n,), whether what a batch holds of them at some positions (n,) is clearly not of the same person
-        as what is held: they share no block though both have some, or weigh as little as two records that are kept
-        apart. Of two epochs it cannot be told, and they are taken for the same."""
+        as what is held: they share no block token though both have some, or weigh as little as two records that are
+        kept apart. Of two epochs it cannot be told, and they are taken for the same."""
         held, spans = self.index.rows, self.registry.row_spans(records)
         sent = np.searchsorted(batch.row_records, np.stack([positions, positions + 1], axis=1))
         (before, left), (after, right) = _gathered(spans), _gathered(sent)
@@ -132,16 +134,21 @@ class Intake:
             field_masks=np.concatenate([held.field_masks[before], batch.field_masks[after]]),
         )
         weights = self._scorer.best_weights(rows, left, right + len(before))
-        both = _any(np.asarray((held.blocks[before] >= 0).any(axis=1)), left) & _any(masks > 0, right)
-        unlike = np.where(np.isnan(weights), both, weights < self._apart_weight)
-        return np.asarray(unlike & (self.registry.epochs(records) == batch.epoch))
+        comparable = self.registry.epochs(records) == batch.epoch
+        unlike = comparable & (weights < self._apart_weight)
+        for i in np.flatnonzero(comparable & np.isnan(weights)).tolist():
+            # a full block holds nothing of a row, so its tokens are asked
+            ours = self.frames.tokens(*self.registry.place(int(records[i])))
+            unlike[i] = _are_apart(ours, batch.block_tokens[sent[i, 0] : sent[i, 1]])
+        return np.asarray(unlike)
 
     def _keep_days(self, record: int, before: int, outcome: MatchOutcome) -> None:
         """Of a record sent again, keep the day it had before as a contact, and the last contact as its day: a file that
         is sent every night does not know of contacts."""
         sent = self.registry.day(record)
         if sent == UNKNOWN_DAY or sent < before != UNKNOWN_DAY:
-            last = max(self._store.contacts(record), default=UNKNOWN_DAY)
+            pending = [contact.day for contact in outcome.contacts if contact.record == record]
+            last = max([*self._store.contacts(record), *pending], default=UNKNOWN_DAY)
             if last != UNKNOWN_DAY and (sent == UNKNOWN_DAY or sent < last):
                 self.registry.meet(record, last)
                 outcome.patches.append(self.frames.day_patch(*self.registry.place(record), last))
@@ -189,9 +196,10 @@ def _gathered(spans: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
     return numbers, lies
 
 
-def _any(flags: NDArray[np.bool_], lies: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether any flag is set in each of some spans (n, 2), none of which is empty."""
-    return np.asarray(np.logical_or.reduceat(flags, lies[:, 0]) if len(lies) else np.zeros(0, np.bool_))
+def _are_apart(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> bool:
+    """Whether block tokens (m, P, 16) and (n, P, 16) of two records share none, though both have some."""
+    same = np.all(left[:, np.newaxis] == right, axis=3) & np.any(left, axis=2)[:, np.newaxis]
+    return bool(left.any() and right.any() and not np.any(same))
 
 
 def _rows_of(batch: TokenBatch, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], slice | NDArray[np.bool_]]:

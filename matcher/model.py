@@ -343,6 +343,8 @@ class MatchOutcome:
     answers: list[Answer] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     closures: list[Closure] = field(default_factory=list)
+    reused: list[tuple[str, bytes]] = field(default_factory=list)
+    """Agency and alias of records that came anew as somebody else: removal notices that name them are dropped."""
     today: int = 0
     """Day, since 1970-01-01, up to which everything was looked at."""
     contacts: list[Contact] = field(default_factory=list)

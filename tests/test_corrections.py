@@ -4,10 +4,13 @@ that was found, told or decided about the one before."""
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from matcher.model import AlertKind, Resolution
+from matcher.pipeline import Pipeline
 
-from .factory import AGENCIES, ANNA, BORIS, TODAY, VAGUE_ANNA, Human, Sighting
+from .factory import AGENCIES, ANNA, BORIS, EPOCH, TODAY, VAGUE_ANNA, Human, Sighting, scorer
 from .world import World
 
 TWO, FURTHER, ESCALATION, NO_LONGER, WITHDRAWN, MERGED = AlertKind
@@ -161,6 +164,98 @@ def test_a_record_that_shares_blocks_with_nobody_stays_itself(known: World) -> N
         known.send("hospital", Sighting("n", human))
         known.settle()
         assert known.record(("hospital", "n")) == record
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["police", "hospital", "council"]),
+            st.sampled_from("xy"),
+            st.sampled_from([ANNA, VAGUE_ANNA, BORIS]),
+            st.sampled_from([TODAY - 30, TODAY - 5, TODAY, -1]),
+            st.sampled_from(["", "", "settle", "meet", "another key"]),
+        ),
+        max_size=14,
+    )
+)
+def test_memory_is_what_is_made_of_the_store_whatever_is_matched_together(
+    sent: list[tuple[str, str, Human, int, str]],
+) -> None:
+    world = World()
+    for agency, ref, human, day, then in sent:
+        world.send(agency, Sighting(ref, human, day=day))
+        if then == "settle":
+            world.settle()
+        elif then == "meet":
+            world.meet(agency, ref, day=TODAY - 10)
+        elif then:
+            world.epoch = EPOCH if world.epoch != EPOCH else EPOCH + 1
+    memory = world.memory()
+    persons = world.pipeline.persons
+    assert world.pipeline.registry.holds(persons.people(persons.everyone()).records).all()
+    world.pipeline.rebuild()
+    assert world.memory() == memory
+
+
+def test_what_is_gone_is_not_carried_over_to_another_key(known: World) -> None:
+    known.send("council", Sighting("c", ANNA))
+    case = known.open_case(POLICE)
+    known.epoch += 1
+    for human in (ANNA, BORIS):  # matched together
+        known.send("hospital", Sighting("h", human))
+    known.settle()
+    assert known.persons() == {frozenset({POLICE, COUNCIL})}
+    memory = known.memory()
+    known.pipeline.rebuild()
+    assert known.memory() == memory
+    known.close_case(case)
+    known.settle()
+    assert sorted(notices(known)) == ["council", "police"]
+
+
+def test_days_do_not_depend_on_what_is_matched_together() -> None:
+    found = []
+    for together in (False, True):
+        world = World()
+        for day in (TODAY - 5, TODAY, TODAY - 30):
+            world.send("hospital", Sighting("h", ANNA, day=day))
+            if not together:
+                world.settle()
+        world.settle()
+        record = world.record(HOSPITAL)
+        found.append((world.pipeline.registry.day(record), world.store.contacts(record)))
+    assert found[0] == found[1] == (TODAY - 5, [TODAY - 30, TODAY - 5])
+
+
+def test_full_blocks_hide_neither_a_correction_nor_somebody_else(known: World) -> None:
+    options = replace(known.pipeline.settings, block_cap=2)
+    known.pipeline = Pipeline(known.store, scorer(), options, known._now)
+    crowd = [Sighting(f"p{i}", replace(ANNA, address=f"{i} X STREET", postcode="M139PL")) for i in range(3)]
+    known.send("police", *crowd)
+    known.send("council", Sighting("c", replace(ANNA, address="99 UNIQUE ROAD", postcode="SE15QQ")))
+    known.settle()
+    record = known.record(COUNCIL)
+    known.send("council", Sighting("c", replace(ANNA, address="1 NEW LANE", postcode="BS14DJ")))
+    known.settle()
+    assert known.record(COUNCIL) == record
+    known.send("council", Sighting("c", BORIS))
+    known.settle()
+    assert known.record(COUNCIL) != record
+
+
+def test_a_notice_that_waits_is_not_about_somebody_else(known: World) -> None:
+    case = known.open_case(POLICE)
+    known.close_case(case)
+    known.settle()
+    assert notices(known) == ["police", "hospital"]
+    known.send("hospital", Sighting("h", ANNA))
+    known.settle()
+    assert notices(known) == ["police", "hospital"]
+    known.send("hospital", Sighting("h", BORIS))
+    known.settle()
+    assert notices(known) == ["police"]
+    assert known.store.case(case).awaiting_removal == ("police",)
 
 
 def test_a_variant_that_is_the_same_person_is_enough(known: World) -> None:

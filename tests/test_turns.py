@@ -86,3 +86,38 @@ def test_one_at_a_time_holds_it() -> None:
     for thread in threads:
         thread.join()
     assert (inside, most) == (0, 1)
+
+
+def test_who_lets_others_go_ahead_has_a_turn_after_some() -> None:
+    turns = Turns()
+    asked = [("a", lambda: turns), *((str(number), turns.ahead) for number in range(20)), ("b", lambda: turns)]
+    got = wait_in_turn(turns, asked)
+    assert got.index("a") == 8
+    assert got.index("b") == 17
+    assert [each for each in got if each.isdigit()] == list(map(str, range(20)))
+
+
+def test_who_is_interrupted_while_waiting_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns()
+
+    class Interrupted:
+        """A lock whose second acquisition a signal ends."""
+
+        def __init__(self) -> None:
+            self.taken = False
+
+        def acquire(self) -> None:
+            if self.taken:
+                raise KeyboardInterrupt
+            self.taken = True
+
+        def release(self) -> None: ...
+
+    with turns:
+        monkeypatch.setattr("matcher.turns.Lock", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            turns.__enter__()
+        monkeypatch.undo()
+        assert not turns.waiting
+    with turns:
+        pass

@@ -40,8 +40,7 @@ def contacts_of(path: Path, config: AgencyConfig, alias_key: AliasKey) -> tuple[
 
 
 def calls_of(met: Iterable[Met], most: int) -> Iterator[list[Met]]:
-    """Contacts call by call, an alias at most once in each, its earlier days in earlier calls; at most `most` a call
-    and no more calls than that takes."""
+    """Contacts call by call, at most `most` each: an alias once in a call at most, earlier days in earlier calls."""
     times: Counter[bytes] = Counter()
     rounds: defaultdict[int, list[Met]] = defaultdict(list)
     for alias, day in sorted(met, key=lambda each: each[1]):

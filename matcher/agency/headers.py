@@ -140,7 +140,8 @@ def _doubtful(ignored: tuple[str, ...], used: str, column_map: Mapping[str, str]
 
 
 def _may_be_restricted(header: str) -> bool:
-    name, parts = squashed(header), re.split(r"[\W_]+", header.casefold())
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)  # IsRestr
+    name, parts = squashed(header), re.split(r"[\W_]+", words.casefold())
     return any(
         fuzz.ratio(name, word) >= _MAY_BE_RESTRICTED
         or (len(name) > len(word) and fuzz.partial_ratio(word, name) >= _MAY_HOLD_RESTRICTED)

@@ -40,6 +40,7 @@ class Matching:
         """By agency: a frame behind which none of it was appended."""
         self._singly = 0
         """Frames that are to be matched one by one, so that the log can name the one that fails."""
+        self._at = ""
         self._stopping = Event()
         self._changed = Condition()
         self._thread = Thread(target=self._run, name="matching", daemon=True)
@@ -122,15 +123,19 @@ class Matching:
                 self._recover(error)
 
     def _match_next(self) -> bool:
-        done = self.pipeline.match_next(singly=self._singly > 0) or self.pipeline.pass_time()
-        self._singly = max(self._singly - 1, 0)
-        return done
+        self._at = f" at frame {self.pipeline.matched_through + 1}" if self._singly else ""
+        done = self.pipeline.match_next(singly=self._singly > 0)
+        self._singly, self._at = max(self._singly - 1, 0), ""
+        return done or self.pipeline.pass_time()
 
     def _recover(self, error: Exception) -> None:
         """Make memory anew from the store, however often it takes: it is ahead of what was committed."""
         self._set_working(False)
         while True:
-            log.error("matching failed (%s); memory is made anew from the store", self._reason(error))
+            # not its message, which might hold what must not be logged
+            reason = error.REASON if isinstance(error, MatcherError) else type(error).__name__ + self._at
+            log.error("matching failed (%s); memory is made anew from the store", reason)
+            self._at = ""
             if self._stopping.wait(_RETRY_SECONDS):
                 return
             try:
@@ -139,13 +144,6 @@ class Matching:
                 return
             except Exception as again:
                 error = again
-
-    def _reason(self, error: Exception) -> str:
-        """Why it failed, and at which frame, if it is one's own fault."""
-        if isinstance(error, MatcherError):
-            return error.REASON
-        name = type(error).__name__  # its message might hold what must not be logged
-        return f"{name} at frame {self.pipeline.matched_through + 1}" if self._singly else name
 
     def _set_working(self, working: bool) -> None:
         if working != self.working:

@@ -368,7 +368,7 @@ class MemoryStore:
             self._answers.put(answer.left, answer.right, answer)
         self._alerts += outcome.alerts
         self._sequence_of |= {alert.alert_id: alert.sequence for alert in outcome.alerts}
-        self._cases.follow(outcome.alerts)
+        self._cases.follow(outcome)
         for closure in outcome.closures:
             self._close(closure)
         for record, day in outcome.contacts:

@@ -1,11 +1,10 @@
 """Cases and removal notices of the memory store. Its lock guards them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from matcher.errors import NotFoundError
-from matcher.model import DAY_SECONDS, Alert, AlertKind, Case, Closure, RemovalNotice
+from matcher.model import DAY_SECONDS, AlertKind, Case, Closure, MatchOutcome, RemovalNotice
 from matcher.store.checks import check_decision, state_of
 
 
@@ -118,9 +117,12 @@ class MemoryCases:
                     raise ValueError("a notice_id is in use already")
                 taken.add(notice.notice_id)
 
-    def follow(self, alerts: Iterable[Alert]) -> None:
-        """Move cases to the person that MERGED alerts name as the survivor, and note with them each ESCALATION."""
-        for alert in alerts:
+    def follow(self, outcome: MatchOutcome) -> None:
+        """Move cases to the person that MERGED alerts name as the survivor, note with them each ESCALATION, and drop
+        notices about references that are somebody else's now."""
+        reused = set(outcome.reused)
+        self._notices = [each for each in self._notices if (each[1].agency, each[1].alias) not in reused]
+        for alert in outcome.alerts:
             for row in self._rows.values():
                 if row.person_id == alert.person_id:
                     if alert.kind is AlertKind.MERGED:

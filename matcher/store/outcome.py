@@ -47,6 +47,7 @@ def write_outcome(writer: apsw.Connection, lookup: Lookup | None, outcome: Match
     if lookup:
         for closure in outcome.closures:
             write_closure(writer, lookup, closure)
+    writer.executemany(SQL["drop_notices"], outcome.reused)
     writer.executemany(SQL["add_contact"], ((int(record), int(day)) for record, day in outcome.contacts))
     if outcome.contacts_from is not None:
         writer.execute(SQL["drop_contacts_before"], (int(outcome.contacts_from),))

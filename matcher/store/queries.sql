@@ -224,6 +224,9 @@ SELECT notice_id, agency, alias, closed_at, number FROM notice WHERE agency = ? 
 -- name: confirm_notice
 DELETE FROM notice WHERE agency = ? AND notice_id = ?;
 
+-- name: drop_notices
+DELETE FROM notice WHERE agency = ? AND alias = ?;
+
 -- name: notice_count
 SELECT count(*) FROM notice WHERE closed_at < ?;
 

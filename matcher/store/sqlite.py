@@ -45,6 +45,8 @@ from matcher.turns import Turns
 
 _log = logging.getLogger(__name__)
 _TELLINGS = 10_000  # a read in hand holds up the others
+_SHORT_BYTES = 1 << 16
+"""What is no longer is written ahead of large frames: some dozens of records."""
 _FRESH = 16
 """Frames kept so: more than wait for matching before feeds are slowed down."""
 
@@ -84,9 +86,9 @@ class SqliteStore(SqliteCases):
                 self._tally.prove(writer.execute(SQL["transactions"]).get)
             self._database_id: bytes = self._value("database_id")
             # kept, since every call asks for them
-            self._next_record, self._committed_through, self._last_sequence = map(
-                int, map(self._value, ("next_record", "committed_through", "last_sequence"))
-            )
+            self._next_record = int(self._value("next_record"))
+            self._committed_through = int(self._value("committed_through"))
+            self._last_sequence = int(self._value("last_sequence"))
             undo.pop_all()
 
     # -- identity of the database --------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ class SqliteStore(SqliteCases):
         self, agency: str, request_id: str, kind: FrameKind, epoch: int, payload: bytes, content: bytes, now: int
     ) -> None:
         """See `Store`."""
-        with self._writing() as writer:
+        with self._writing(ahead=len(payload) <= _SHORT_BYTES) as writer:
             before = writer.execute(SQL["request_content"], (agency, request_id)).get
             if before is None:
                 writer.execute(SQL["add_request"], (agency, request_id, content))
@@ -320,8 +322,8 @@ class SqliteStore(SqliteCases):
             return
         self._erased_in_caches = False
         self._value("matched_through")
-        for lock_of, connection in ((self._read_lock, self._reader), (self._write_lock, self._writer)):
-            with lock_of, translated():
+        for turn, connection in ((self._read_lock, self._reader), (self._write_lock.ahead(), self._writer)):
+            with turn, translated():
                 connection.release_memory()
 
     def feed_states(self) -> list[FeedState]:
@@ -332,7 +334,7 @@ class SqliteStore(SqliteCases):
 
     @contextmanager
     def _writing(self, *, erases: bool = False, ahead: bool = True) -> Iterator[apsw.Connection]:
-        """`ahead`: before the large frames of feeds that wait, so that nothing waits for more than one of them."""
+        """`ahead`: before large frames that wait, see `Turns`."""
         with self._write_lock.ahead() if ahead else self._write_lock, translated():
             self._writer.execute("BEGIN IMMEDIATE")
             before, counted = self._writer.total_changes(), None

@@ -133,6 +133,7 @@ def test_wrong_headers(tmp_path: Path, header: str, column_map: dict[str, str] |
     "header",
     [
         "restriced", "RESTRIKTED", "retsricted", "restrícted", "rstrctd", "Restr.", "restr_flag", "restriction",
+        "IsRestr", "RestrFlag",
         "Restricted (Y/N)", "is_record_restricted", "recordIsRestricted", "access restricton", "unrestricted",
         "sensitve", "Sensitivity", "confidental", "Confidentiality", "senstive_flag",
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from matcher.intake import Intake
 from matcher.model import AlertKind, Frame, FrameKind
+from matcher.pipeline import Pipeline
 from matcher.service import matching
 from matcher.service.database import open_store
 from matcher.v1 import case_service_pb2 as case_pb
@@ -91,6 +92,25 @@ def test_the_log_names_it_and_once_it_is_dropped_those_behind_it_are_matched(
     (entry,) = [line for line in lines if line.get("event") == "drop-frame"]
     noted = {"operation": "erasure", "frame": 3, "kind": "RECORDS", "agency": "clinic", "justification": "INC-7"}
     assert noted.items() <= entry.items()
+
+
+def test_a_frame_is_named_for_what_fails_at_it_alone(
+    deployed: Deployed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Pipeline.rebuild
+    failures = iter([True, True])
+
+    def rebuild(self: Pipeline) -> None:
+        if named(caplog) and next(failures, False):
+            raise MemoryError
+        right(self)
+
+    monkeypatch.setattr(Pipeline, "rebuild", rebuild)
+    submit(deployed, "clinic", 2, 2)
+    wait_until(lambda: caplog.text.count("MemoryError") == 2 and caplog.text.count("KeyError at frame") > 1)
+    assert "MemoryError at frame" not in caplog.text
+    deployed.close_channels()
+    deployed.restart(while_down=lambda: drop(deployed, POISON))
 
 
 def test_frames_matched_singly_after_a_failure_are_matched_together_again(
