@@ -40,8 +40,8 @@ CLASSES = ("matches", "alone", "repeats", "replaces")
 TARGET = 0.52
 _PAUSE_SECONDS = 0.004
 """After each pair of calls: matching of one record is done by then, so that each call finds the matcher at rest."""
-_LAG_SECONDS = 0.008
-"""Most by which the neutral call comes after the other: matching begins and ends within it."""
+_LAG_SECONDS = 0.02
+"""Most by which the neutral call comes after the other: matching begins and ends within it, whenever it begins."""
 Seconds = NDArray[np.float64]
 Reply = tuple[bytes, tuple[Any, ...], tuple[Any, ...], str, grpc.StatusCode]
 """Body, initial metadata, trailers, details, code: all that a caller is told."""

@@ -189,6 +189,8 @@ class Life:
             numbers[ref] = self.numbered
             self.numbered += 1
         self._remove({held[ref].number for ref in others})
+        reused = {(frame.agency, alias(frame.agency, ref)) for ref in others}
+        self.notices = [notice for notice in self.notices if notice[1:] not in reused]
         for sighting in frame.about:
             there, day, contacts, closed = held[sighting.ref], sighting.day, set[int](), None
             if there and there.number in self.records:
