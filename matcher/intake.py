@@ -108,6 +108,8 @@ class Intake:
     ) -> None:  # fmt: skip
         """Of records that are there (`known`), erase those that are sent again as somebody else, and give them new
         `numbers`: nothing that was found, told or decided about one human must go over to another."""
+        if not known.any():
+            return
         positions = np.flatnonzero(known)
         others = positions[self._is_somebody_else(batch, positions, numbers[positions])]
         gone = numbers[others]

@@ -46,6 +46,7 @@ class Matching:
         self._singly = 0
         """Frames that are to be matched one by one, so that the log can name the one that fails."""
         self._at = ""
+        """Where matching is, for the log, while one frame is matched alone."""
         self._stopping = Event()
         self._changed = Condition()
         self._thread = Thread(target=self._run, name="matching", daemon=True)
