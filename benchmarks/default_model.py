@@ -21,7 +21,7 @@ from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import fit
 
 RANDOM_PAIRS = 10_000_000
-_BATCH = 2000
+_BATCH = 1500
 
 
 def raw_batches(population: Population, scheme: LinkageScheme, rows: int = _BATCH) -> list[tuple[str, RawBatch]]:

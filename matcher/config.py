@@ -333,7 +333,7 @@ class AgencyConfig(ClientConfig):
     coordinator_public_key: Annotated[Path, _made_by("matcher keygen coordinator")]
     columns: Annotated[Mapping[str, str], _Section("columns", dict)]
     epoch: Annotated[int, _whole(1, 65535)] = 1
-    batch_records: Annotated[int, _whole(1, 8192)] = 2000
+    batch_records: Annotated[int, _whole(1, 8192)] = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ def test_an_agency_and_a_coordinator_file(folder: Path) -> None:
     agency = AgencyConfig.load(folder / "agency.toml")
     assert (agency.name, agency.matcher, agency.server_name) == ("police", "matcher.example.org:7443", None)
     assert agency.linkage_key == folder / "linkage.key"
-    assert (agency.epoch, agency.batch_records, agency.scheme) == (1, 2000, UK_PERSON_V1)
+    assert (agency.epoch, agency.batch_records, agency.scheme) == (1, 1500, UK_PERSON_V1)
     assert agency.columns == {"forename": "Given Name"}
 
     (folder / "coordinator.toml").write_text(COORDINATOR)
