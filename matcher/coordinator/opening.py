@@ -19,7 +19,7 @@ from matcher.model import Disclosure
 PRIVATE_KEY_LABEL = "coordinator private key"
 _NONCE_BYTES = 12
 _MOST_CIPHERS = 4096
-"""A megabyte or two; with a batch of two thousand records each, eight million records' alerts open without a miss."""
+"""A megabyte or two; with batches of 1,500 records, six million records' alerts open without a miss."""
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _LABEL = b"familiar-faces sealed reference v1"
 
