@@ -42,6 +42,7 @@ _PAUSE_SECONDS = 0.004
 """After each pair of calls: matching of one record is done by then, so that each call finds the matcher at rest."""
 _LAG_SECONDS = 0.02
 """Most by which the neutral call comes after the other: matching begins and ends within it, whenever it begins."""
+_MOMENTS = 4
 Seconds = NDArray[np.float64]
 Reply = tuple[bytes, tuple[Any, ...], tuple[Any, ...], str, grpc.StatusCode]
 """Body, initial metadata, trailers, details, code: all that a caller is told."""
@@ -74,6 +75,8 @@ class Outcome:
     median_milliseconds: dict[str, float]
     own: list[Comparison]
     meanwhile: list[Comparison]
+    moments: dict[str, Comparison]
+    """What the neutral one's time tells of a record that matches or is alone, by when it came, where enough did."""
 
 
 def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None) -> dict[str, Outcome]:
@@ -91,14 +94,16 @@ def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None)
     for method, outcome in outcomes.items():
         click.echo(f"{method}: {outcome.replies} different replies to {calls} calls of each class")
         click.echo(f"  median ms {outcome.median_milliseconds}")
-        for name, found in (("its own time", outcome.own), ("the neutral one's", outcome.meanwhile)):
-            for each in found:
-                mark = "  told apart" if each.told_apart else ""
-                pair = " / ".join(each.classes)
-                click.echo(
-                    f"  {name:<18}{pair:<22}AUC {each.auc:.4f} ({each.low:.4f} to {each.high:.4f}) "
-                    f"distance {each.distance:.4f}{mark}"
-                )
+        rows = [("its own time", each) for each in outcome.own]
+        rows += [("the neutral one's", each) for each in outcome.meanwhile]
+        rows += [(f"neutral, {moment}", each) for moment, each in outcome.moments.items()]
+        for name, each in rows:
+            mark = "  told apart" if each.told_apart else ""
+            pair = " / ".join(each.classes)
+            click.echo(
+                f"  {name:<20}{pair:<22}AUC {each.auc:.4f} ({each.low:.4f} to {each.high:.4f}) "
+                f"distance {each.distance:.4f}{mark}"
+            )
     figures = {"calls": calls, "seed": seed, "methods": {name: asdict(each) for name, each in outcomes.items()}}
     write(figures | machine(), json_path)
     return outcomes
@@ -220,8 +225,15 @@ def _ask(
             body = b""
         replies.add((body, *rest))  # type: ignore[arg-type]
     by_class = [{name: times[order == i] for i, name in enumerate(CLASSES)} for times in (own, meanwhile)]
+    moments = {}
+    for start, stop in itertools.pairwise(np.linspace(0, _LAG_SECONDS, _MOMENTS + 1)):
+        came = (start <= np.array(lags)) & (np.array(lags) < stop)
+        both = {CLASSES[i]: meanwhile[(order == i) & came] for i in range(2)}
+        if min(map(len, both.values())) > 1:
+            (moments[f"{start * 1000:g} to {stop * 1000:g} ms"],) = compare(both)
     medians = {name: round(float(np.median(times)) * 1000, 3) for name, times in by_class[0].items()}
-    return Outcome(len(order) // len(made), len(replies), medians, compare(by_class[0]), compare(by_class[1]))
+    own_found, meanwhile_found = map(compare, by_class)
+    return Outcome(len(order) // len(made), len(replies), medians, own_found, meanwhile_found, moments)
 
 
 class _Unary:

@@ -8,6 +8,7 @@ a call works would tell what matching has to do (`python -m benchmarks replies` 
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable, Iterator
 from threading import Lock
@@ -26,6 +27,10 @@ BEAT_SECONDS = 0.025
 """An agency's reply leaves so long after its request came, or twice so long, and so on: longer than a call of one
 record works and its matching goes on, erasing what it replaces included. What that does not hide is in
 `docs/benchmarks.md`."""
+
+BLUR_SECONDS = 0.01
+"""A reply leaves so long after its beat at most, drawn at random: a call that arrives while matching works is taken up
+a fraction of a millisecond later, and its beat begins later by that."""
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the type stubs only
 
@@ -148,9 +153,10 @@ class _Beat:
         self.began = time.monotonic()
 
     def wait(self) -> None:
-        """Return on the next beat."""
+        """Return on the next beat, and not quite."""
         if self.kept:
-            time.sleep(BEAT_SECONDS - (time.monotonic() - self.began) % BEAT_SECONDS)
+            late = random.SystemRandom().uniform(0, BLUR_SECONDS)
+            time.sleep(BEAT_SECONDS - (time.monotonic() - self.began) % BEAT_SECONDS + late)
 
 
 def _parts(parse: Callable[[bytes], Any], requests: Iterator[bytes], beat: _Beat) -> Iterator[Any]:
