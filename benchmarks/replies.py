@@ -101,7 +101,7 @@ def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None)
             mark = "  told apart" if each.told_apart else ""
             pair = " / ".join(each.classes)
             click.echo(
-                f"  {name:<20}{pair:<22}AUC {each.auc:.4f} ({each.low:.4f} to {each.high:.4f}) "
+                f"  {name:<24}{pair:<22}AUC {each.auc:.4f} ({each.low:.4f} to {each.high:.4f}) "
                 f"distance {each.distance:.4f}{mark}"
             )
     figures = {"calls": calls, "seed": seed, "methods": {name: asdict(each) for name, each in outcomes.items()}}
