@@ -34,6 +34,7 @@ class Intake:
         self._store = store
         self._scorer = scorer
         self._apart_weight = settings.apart_weight
+        self._agencies = settings.agencies
         self._agency_number = {agency.name: i for i, agency in enumerate(settings.agencies)}
 
     def restore(self, numbered: int, reading: Executor, matched: Iterator[MatchedFrame]) -> None:
@@ -88,7 +89,7 @@ class Intake:
     ) -> None:
         batch = unpack_records(frame.payload, frame.epoch)
         numbers, known = self.registry.number(agency, batch.aliases)
-        self._part_from(frame.agency, batch, numbers, known, outcome)
+        self._part_from(agency, batch, numbers, known, outcome)
         again = numbers[known].tolist()
         if again and self.registry.epochs_seen - {batch.epoch}:
             epochs.carry(again, batch.epoch, carried)
@@ -103,7 +104,7 @@ class Intake:
             self._keep_days(record, day, outcome)
 
     def _part_from(
-        self, agency: str, batch: TokenBatch, numbers: NDArray[np.int64], known: NDArray[np.bool_],
+        self, agency: int, batch: TokenBatch, numbers: NDArray[np.int64], known: NDArray[np.bool_],
         outcome: MatchOutcome,
     ) -> None:  # fmt: skip
         """Of records that are there (`known`), erase those that are sent again as somebody else, and give them new
@@ -116,8 +117,8 @@ class Intake:
         for record in gone.tolist():
             self.erase(record, outcome)
         outcome.gone += gone.tolist()
-        outcome.reused += [(agency, alias.tobytes()) for alias in batch.aliases[others]]
-        numbers[others] = self.registry.renumber(gone)
+        outcome.reused += [(self._agencies[agency].name, alias.tobytes()) for alias in batch.aliases[others]]
+        numbers[others] = self.registry.renumber(agency, gone)
         known[others] = False
 
     def _is_somebody_else(

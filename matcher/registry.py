@@ -58,12 +58,10 @@ class Registry:
         self._place(agency, entries[fresh], numbers[fresh])
         return numbers, ~fresh
 
-    def renumber(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the aliases of some records (n,) of one agency new numbers (n,), in order; the records are gone."""
+    def renumber(self, agency: int, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the aliases of some records (n,) of an agency new numbers (n,), in order; the records are gone."""
         numbers = np.arange(self.count, self.count + len(records))
-        entries = self._of("alias", records)
-        for agency in set(self.agencies(records).tolist()):
-            self._place(agency, entries.astype(np.int32), numbers)
+        self._place(agency, self._columns["alias"][records], numbers)
         for column in self._columns.values():
             column[records] = _GONE
         return numbers
