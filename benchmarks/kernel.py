@@ -71,10 +71,10 @@ def rows_of(held: NDArray[np.uint8], asked: NDArray[np.uint8], seed: int, mask: 
     passes, first, count = len(UK_PERSON_V1.passes), len(held), len(held) + len(asked)
     blocks = np.arange(count * passes, dtype=np.int32).reshape(count, passes)
     blocks[:, 0] = 0
-    following = np.full((count, passes), -1, np.int32)
+    following = np.full((passes, count), -1, np.int32)
     order = np.random.default_rng(seed).permutation(first)
-    following[order[1:], 0] = order[:-1]
-    following[first:, 0] = order[-1]
+    following[0, order[1:]] = order[:-1]
+    following[0, first:] = order[-1]
     encodings = np.zeros((count, passes, _BYTES // 4), np.uint32)
     encodings[:first, 0], encodings[first:, 0] = held.view("<u4"), asked.view("<u4")
     origins = np.zeros(count, np.int32)

@@ -24,15 +24,18 @@ _STEP = 1024
 """Entries by which a column grows at least."""
 
 
-def reserved(shape: tuple[int, ...], dtype: type[_Scalar]) -> NDArray[_Scalar]:
-    """An array of zeros. `AddressSpaceError` if the system does not give so much address space."""
+def reserved(shape: tuple[int, ...], dtype: type[_Scalar], parts: int = 1) -> NDArray[_Scalar]:
+    """An array of zeros, in `parts` of one size that each fill from their start. `AddressSpaceError` if the system does
+    not give so much address space."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     try:
         space = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
     except OSError:
         raise AddressSpaceError(f"{size >> 30} GiB of address space cannot be reserved") from None
-    if size > _SMALL_BYTES:
-        space.madvise(mmap.MADV_HUGEPAGE, _SMALL_BYTES, size - _SMALL_BYTES)
+    part, small = size // parts, _SMALL_BYTES // parts // mmap.PAGESIZE * mmap.PAGESIZE
+    if part > small:
+        for start in range(0, size, part):
+            space.madvise(mmap.MADV_HUGEPAGE, start + small, part - small)
     return np.frombuffer(space, dtype).reshape(shape)
 
 

@@ -62,7 +62,7 @@ class Rows(NamedTuple):
     blocks: NDArray[np.int32]
     """(C, P): block of the row in each pass, -1 if none."""
     following: NDArray[np.int32]
-    """(C, P): next older row of that block, -1 at the end."""
+    """(P, C): next older row of that block, -1 at the end: pass by pass, or who follows a list reads nothing else."""
     encodings: NDArray[np.uint32]
     """(C, P, W / 4)."""
     field_masks: NDArray[np.uint16]

@@ -82,6 +82,8 @@ class LinkageScheme:
     def __post_init__(self) -> None:
         if any(field.bits % ENCODING_WORD_BITS or not 0 < field.bits <= SIGNATURE_BITS for field in self.encoded):
             raise ConfigError(self.name, [f"bits must be a multiple of 32, at most {SIGNATURE_BITS}"])
+        if self.encoding_bytes < 8:
+            raise ConfigError(self.name, ["an encoding has 64 bits at least"])
         of_blocks = self.fields[len(self.encoded) :]
         passes = {each.name for each in self.passes}
         if any(field.kind is not Kind.BLOCK or field.bits or field.name not in passes for field in of_blocks):

@@ -36,7 +36,7 @@ class BlockIndex:
         """See `matcher.blocking.kernels.place`."""
         self._rows = Rows(
             blocks=reserved((MOST_ROWS, self._passes), np.int32),
-            following=reserved((MOST_ROWS, self._passes), np.int32),
+            following=reserved((self._passes, MOST_ROWS), np.int32, parts=self._passes),
             encodings=reserved((MOST_ROWS, self._passes, self._words), np.uint32),
             field_masks=reserved((MOST_ROWS,), np.uint16),
             records=reserved((MOST_ROWS,), np.int64),

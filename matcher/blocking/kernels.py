@@ -126,7 +126,7 @@ def place(
                 return count, refused
         row = first + i
         for p in range(blocks.shape[1]):
-            blocks[row, p] = following[row, p] = _NONE
+            blocks[row, p] = following[p, row] = _NONE
             if (pass_masks[i] >> p) & 1 == 0:
                 continue
             block = _number_of(slots, keys, secret, count, tokens[i, p, 0], tokens[i, p, 1] ^ pass_marks[p], True)
@@ -135,7 +135,7 @@ def place(
                 refused += 1
                 continue
             blocks[row, p] = block
-            following[row, p] = fronts[block, 0] - 1
+            following[p, row] = fronts[block, 0] - 1
             fronts[block, 0] = row + 1
             fronts[block, 1] += 1
     return count, refused
@@ -176,12 +176,12 @@ def unthread(
         if block < 0:
             continue
         if fronts[block, 0] == row + 1:
-            fronts[block, 0] = following[row, p] + 1
+            fronts[block, 0] = following[p, row] + 1
         else:
             at = fronts[block, 0] - 1
-            while following[at, p] != row:
-                at = following[at, p]
-            following[at, p] = following[row, p]
+            while following[p, at] != row:
+                at = following[p, at]
+            following[p, at] = following[p, row]
         fronts[block, 1] -= 1
         if fronts[block, 1] == 0:
             keys[block] = 0

@@ -15,9 +15,8 @@ _STEP_BITS = 2 * ENCODING_WORD_BITS
 _STEP = np.dtype(
     [
         ("field", np.int64),  # mask
-        ("first", np.uint64),  # two words of an encoding, or one twice
-        ("second", np.uint64),
-        ("bits", np.uint64),  # mask of the field's in the two
+        ("word", np.int64),  # of an encoding, the first of two
+        ("bits", np.uint64),  # mask of the field's in the two, the first the lower half
         ("vetoes", np.bool_),
         ("alternative", np.int64),  # mask of an alternative's fields where this is its last, else 0
         ("ends", np.bool_),  # it is the last field of its comparison
@@ -34,7 +33,8 @@ so together they are wrong by less than a third of it."""
 class Bound:
     """Upper bounds of weights, laid out for `kernels.score_rows`.
 
-    Of a field of more than 64 bits only the first 64 are counted: a weight never rises with the distance.
+    Of a field of more than 64 bits only the first 64 are counted: a weight never rises with the distance. A field's
+    words are read two at a time, of an encoding's last word alone it and the one before.
     """
 
     def __init__(
@@ -48,22 +48,24 @@ class Bound:
             most[c] = max(0.0, least[c], *(sum(max(0.0, table[f, 0]) for f in fields) for fields in alternatives))
             unlike = (sum(table[f, bits[f]] for f in fields) for fields in alternatives if bits[fields[0]])
             spread[c] = most[c] - max([least[c], *unlike])
-        order = [int(c) for c in np.argsort(-spread, kind="stable")]  # the most telling first
+        lengths = np.array([sum(map(len, alternatives)) for alternatives in scheme.alternatives])
+        order = [int(c) for c in np.argsort(-spread / lengths, kind="stable")]  # what tells most a step first
         fields = [f for c in order for alternative in scheme.alternatives[c] for f in alternative]
         self.table = table[fields]
         """(F, D), of the fields in the order of `steps`."""
         self.steps = np.zeros(len(fields), _STEP)
         """(F,): the fields in the order in which they are compared."""
         first = np.cumsum(bits) // ENCODING_WORD_BITS - np.array(bits) // ENCODING_WORD_BITS
+        words = sum(bits) // ENCODING_WORD_BITS
         steps = iter(self.steps)
         for k, c in enumerate(order):
             for alternative in scheme.alternatives[c]:
                 for f in alternative:
                     step = next(steps)
                     step["field"] = 1 << f
-                    step["first"] = step["second"] = first[f] if bits[f] else 0
-                    step["second"] += bits[f] >= _STEP_BITS
-                    step["bits"] = (1 << min(bits[f], _STEP_BITS)) - 1
+                    counted = (1 << min(bits[f], _STEP_BITS)) - 1
+                    step["word"] = min(first[f], words - 2)
+                    step["bits"] = counted << ENCODING_WORD_BITS if first[f] == words - 1 else counted
                     step["vetoes"] = scheme.fields[f].vetoes
                     step["least"] = least[c]
                     step["others"] = most[order[k + 1 :]].sum()

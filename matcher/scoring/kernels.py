@@ -52,14 +52,26 @@ def _begin_fetching(_: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.intp), instruction
 
 
+def _join_words(_: Any, array: Any, index: Any) -> Any:
+    """Two words (n,) of 32 bits, from an index on, as one of 64: read as one, as the compiler does not read them."""
+
+    def instruction(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        entries = make_array(signature.args[0])(context, builder, arguments[0])  # type: ignore[no-untyped-call]
+        both = builder.bitcast(builder.gep(entries.data, [arguments[1]]), ir.IntType(64).as_pointer())
+        return builder.load(both, align=4)
+
+    return types.uint64(array, types.intp), instruction
+
+
 _ones: Any = intrinsic(_count_ones)
+_joined: Any = intrinsic(_join_words)
 _fetch: Any = intrinsic(_begin_fetching)
 
 
 @njit(cache=True, nogil=True)
 def distances(
     left: int,
-    right: int,
+    right: int | np.int32,
     blocks: NDArray[np.int32],
     encodings: NDArray[np.uint32],
     field_masks: NDArray[np.uint16],
@@ -227,41 +239,40 @@ def score_rows(
     written, compared, passes = 0, 0, blocks.shape[1]
     distance = np.empty(len(word_ends), np.int64)
     sums = np.empty(len(comparison_of), np.float32)
-    others = np.empty(_AHEAD, np.int32)
     own = np.empty(passes, np.int32)
+    bounded = limit > -np.inf
     encoded, agreeing = _masks(pass_of, passes)
     for row in range(first, last):
         before, before_compared = written, compared
+        origin, mask = origins[row], field_masks[row] & encoded
         _copy(blocks[row], own)
         for p in range(passes):
-            at = following[row, p] if own[p] >= 0 else _NONE
-            after = following[row + 1, p] if row + 1 < last else _NONE
+            at = following[p, row] if own[p] >= 0 else _NONE
+            after = following[p, row + 1] if row + 1 < last else _NONE
             if after >= 0:  # most lists are short: of the next row's, fetch what is known
-                _fetch(following[after], p)
+                _fetch(following[p], after)
                 _fetch_row(after, p, encodings, blocks, field_masks, origins)
-            fetched, taken = 0, 0
-            while True:
-                while at >= 0 and fetched - taken < _AHEAD:
-                    _fetch_row(at, p, encodings, blocks, field_masks, origins)
-                    others[fetched % _AHEAD] = at
-                    fetched += 1
-                    at = following[at, p]
-                if taken == fetched:
+            encoding, ahead = encodings[row, p], at
+            for _ in range(_AHEAD):
+                if ahead < 0:
                     break
-                other = others[taken % _AHEAD]
-                taken += 1
-                apart = origins[other] ^ origins[row]
-                if apart == 0 or apart > _AGENCY:
-                    continue
-                shared = _shared(own, blocks[other])
-                if shared > 1 and _shared(own[:p], blocks[other]) > 0:
-                    continue  # they met in a pass before
+                _fetch_row(ahead, p, encodings, blocks, field_masks, origins)
+                ahead = following[p, ahead]
+            while at >= 0:
+                other = at
+                at = following[p, at]
+                if ahead >= 0:
+                    _fetch_row(ahead, p, encodings, blocks, field_masks, origins)
+                    ahead = following[p, ahead]
+                apart, shared = origins[other] ^ origin, _shared(own, blocks[other])
+                if apart == 0 or apart > _AGENCY or (shared > 1 and _shared(own[:p], blocks[other]) > 0):
+                    continue  # not to be compared, or they met in a pass before
                 compared += 1
-                present = field_masks[row] & field_masks[other] & encoded | agreeing[p]
+                present = mask & field_masks[other] | agreeing[p]
                 if (
                     shared == 1
-                    and limit > -np.inf
-                    and _is_below(limit, encodings[row, p], encodings[other, p], present, steps, step_table)
+                    and bounded
+                    and _is_below(limit, encoding, encodings[other, p], present, steps, step_table)
                 ):
                     continue
                 distances(row, other, blocks, encodings, field_masks, word_ends, pass_of, distance)
@@ -338,7 +349,7 @@ def _is_below(
     for i in range(len(steps)):
         step = steps[i]
         if present & step.field:
-            differing = np.int64(_ones((_joined(left, step) ^ _joined(right, step)) & step.bits))
+            differing = np.int64(_ones((_joined(left, step.word) ^ _joined(right, step.word)) & step.bits))
             if step.vetoes and differing > 0:
                 return True
             added += table[i, differing]
@@ -353,9 +364,3 @@ def _is_below(
                 return True
             best = np.float32(-np.inf)
     return False
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _joined(words: NDArray[np.uint32], step: Any) -> np.uint64:
-    """Two words of an encoding as one of 64 bits."""
-    return np.uint64(words[step.first]) | np.uint64(words[step.second]) << np.uint64(32)

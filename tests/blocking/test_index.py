@@ -31,11 +31,11 @@ def pairs(index: BlockIndex) -> set[tuple[int, int]]:
     rows, found = index.rows, set()
     for row in range(index.row_count):
         for p in range(PASSES):
-            other = rows.following[row, p] if rows.blocks[row, p] >= 0 else -1
+            other = rows.following[p, row] if rows.blocks[row, p] >= 0 else -1
             while other >= 0:
                 if rows.origins[other] != rows.origins[row]:
                     found.add((int(other), row))
-                other = rows.following[other, p]
+                other = rows.following[p, other]
     return found
 
 
@@ -99,7 +99,7 @@ def test_no_token_of_one_pass_can_be_made_that_of_another():
         encodings = np.zeros((1, PASSES, UK_PERSON_V1.encoding_bytes), np.uint8)
         (row,) = index.insert(tokens, masks, encodings, np.zeros(1, np.uint16), np.zeros(1, np.int64), 0)
         assert index.rows.blocks[row, p] != index.rows.blocks[row, q]
-        assert index.rows.following[row, [p, q]].tolist() == [-1, -1]
+        assert index.rows.following[[p, q], row].tolist() == [-1, -1]
 
 
 def test_an_index_of_which_most_was_removed_is_worn(monkeypatch):
