@@ -295,6 +295,14 @@ class AuditProofError(MatcherError):
     """The audit log is not what the matcher wrote: keep it and its head as they are, and see docs/operations.md."""
 
 
+def for_log(error: Exception) -> str:
+    """What a log may say of an error: the reason; its text only where that is of the matcher's own files and memory,
+    since another might hold a value; of what is not ours its type."""
+    if isinstance(error, StoreError | StoreFullError | AddressSpaceError | AuditError):
+        return f"{error.REASON}: {error}"
+    return error.REASON if isinstance(error, MatcherError) else type(error).__name__
+
+
 # -- what a client meets ----------------------------------------------------------------------------------------
 
 

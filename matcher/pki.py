@@ -137,17 +137,22 @@ def _misfits(folder: Path, party: _Party, authority: _Authority | None) -> Itera
 
 
 def _read_authority(folder: Path) -> _Authority:
+    def wrong(what: str) -> ConfigError:
+        return ConfigError(str(folder), [f"{folder}: the authority's {what}"])
+
     certificate_path, key_path = folder / "authority.pem", folder / "authority.key"
+    if not key_path.exists():  # it is best kept elsewhere
+        raise wrong("key is not there: put it back for as long as this takes")
     key_data = read_private(key_path)
     try:
         certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
         key = load_pem_private_key(key_data, password=None)
     except (OSError, ValueError, TypeError):
-        raise ConfigError(str(folder), ["the authority's certificate or key is missing or damaged"]) from None
+        raise wrong("certificate or key is missing or damaged") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
-        raise ConfigError(str(folder), ["the authority's certificate and key do not belong together"])
+        raise wrong("certificate and key do not belong together")
     if certificate.not_valid_after_utc <= _now():
-        raise ConfigError(str(folder), ["the authority's certificate has expired; start anew in another folder"])
+        raise wrong("certificate has expired; start anew in another folder")
     return _Authority(certificate, key)
 
 

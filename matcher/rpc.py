@@ -9,7 +9,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
 from matcher.config import TlsFiles
-from matcher.errors import RemoteError
+from matcher.errors import ConfigError, RemoteError
 
 MAX_MESSAGE_BYTES = 32 << 20
 """Largest message sent or taken; a batch of the largest permitted record count stays well below."""
@@ -22,10 +22,12 @@ def open_channel(
     address: str, tls: TlsFiles, server_name: str | None = None, justification: str | None = None
 ) -> grpc.Channel:
     """A channel to the matcher. `server_name`: the DNS name its certificate must have, if not the address's own.
-    `justification`: sent with every call."""
-    credentials = grpc.ssl_channel_credentials(
-        *(path.read_bytes() for path in (tls.authority, tls.key, tls.certificate))
-    )
+    `justification`: sent with every call. `ConfigError` if a file of `tls` cannot be read."""
+    try:
+        files = [path.read_bytes() for path in (tls.authority, tls.key, tls.certificate)]
+    except OSError as error:
+        raise ConfigError("[tls]", [f"[tls]: {error.filename} cannot be read"]) from None
+    credentials = grpc.ssl_channel_credentials(*files)
     options: list[tuple[str, str | int]] = [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -214,6 +214,8 @@ def test_an_authority_that_cannot_be_used_is_refused(pki: Path, tmp_path: Path) 
     assert "do not belong together" in refused(tmp_path, pki)
     key.write_bytes(b"nothing")
     assert "missing or damaged" in refused(tmp_path, pki)
+    key.unlink()
+    assert "authority's key is not there" in refused(tmp_path, pki)
 
 
 def test_an_expired_authority_is_refused(pki: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,8 @@ def feed() -> None:
 @click.option("--backfill", is_flag=True, help="FILE is a first load: alerts that come of it are marked as backfill.")
 @jobs_option
 def push(path: Path, config_path: Path, dry_run: bool, anew: bool, backfill: bool, jobs: int | None) -> None:
-    """Send a CSV or Parquet FILE, or a token file. A push that was interrupted resumes when it is run again."""
+    """Send a CSV or Parquet FILE, or a token file, for which the configured keys need not be there. A push that was
+    interrupted resumes when it is run again."""
     from matcher.agency.client import FeedClient
     from matcher.agency.parallel import cores
     from matcher.agency.push import ClearTextSource, Source, TokenFileSource, is_token_file
@@ -84,8 +85,9 @@ def push(path: Path, config_path: Path, dry_run: bool, anew: bool, backfill: boo
     from matcher.config import AgencyConfig
     from matcher.errors import InputFileError
 
-    config = AgencyConfig.load(config_path)
-    if is_token_file(path):
+    tokenised = is_token_file(path)
+    config = AgencyConfig.load(config_path, check_files=not tokenised)
+    if tokenised:
         if anew:
             raise click.UsageError("--anew is for clear-text files: a token file is one feed and is sent once")
         source: Source = TokenFileSource(path)
@@ -113,7 +115,7 @@ def push(path: Path, config_path: Path, dry_run: bool, anew: bool, backfill: boo
         records = send(client, source, committed, backfill=backfill)
     _report(source.problems)
     if 0 < offsets[0] == records:
-        again = "" if is_token_file(path) else "; `--anew` sends it again"
+        again = "" if tokenised else "; `--anew` sends it again"
         click.echo(f"nothing sent: all {counted(records, 'record')} of this file were committed before{again}")
     else:
         click.echo(

@@ -59,9 +59,9 @@ def _fitting(key: bytes, certificate: bytes, authority: bytes) -> grpc.ServerCer
         fits = x509.load_pem_x509_certificate(certificate).public_key() == load_pem_private_key(key, None).public_key()
         x509.load_pem_x509_certificates(authority)
     except (ValueError, TypeError):  # a parser's own words might quote the key
-        raise ConfigError("[tls]", ["a file is not PEM of what it should be"]) from None
+        raise ConfigError("[tls]", ["[tls]: a file is not PEM of what it should be"]) from None
     if not fits:
-        raise ConfigError("[tls]", ["key is not that of certificate"])
+        raise ConfigError("[tls]", ["[tls] key: is not that of certificate"])
     return grpc.ssl_server_certificate_configuration([(key, certificate)], authority)
 
 
@@ -90,21 +90,22 @@ class DenyList:
                 self._stamp = stamp
                 log.info("the deny list has changed and is taken over: %d entries", len(self.names))
         except (OSError, ConfigError) as error:
-            log.error("the deny list is not taken over (%s); the one before stays in force", type(error).__name__)
+            reason = "; ".join(error.problems) if isinstance(error, ConfigError) else type(error).__name__
+            log.error("the deny list is not taken over (%s); the one before stays in force", reason)
 
 
 def _read_names(path: Path) -> frozenset[str]:
-    """One name a line; `#` begins a comment, colons in a fingerprint are passed over."""
+    """One name a line; `#` begins a comment. A fingerprint may have colons, and openssl's words before it."""
     names, problems = set(), []
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         text = line.partition("#")[0].strip()
-        fingerprint = text.replace(":", "").lower()
+        fingerprint = text.rpartition("=")[2].replace(":", "").lower()
         if _FINGERPRINT.fullmatch(fingerprint):
             names.add(fingerprint)
         elif _URI.fullmatch(text):
             names.add(text)
         elif text:
-            problems.append(f"line {number}: is neither a SHA-256 fingerprint nor a URI name")
+            problems.append(f"[matcher] deny_list: line {number} is neither a SHA-256 fingerprint nor a URI name")
     if problems:
         raise ConfigError("[matcher] deny_list", problems)
     return frozenset(names)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
-from matcher.errors import InvalidArgumentError, MatcherError, QuotaExceededError, UnknownCallerError
+from matcher.errors import InvalidArgumentError, MatcherError, QuotaExceededError, UnknownCallerError, for_log
 from matcher.service.auditing import Auditor
 from matcher.service.identity import Caller, Directory, Role, authorise, fingerprint
 from matcher.service.metrics import CANCELLED, SERVED, Metrics
@@ -131,12 +131,11 @@ class Guard(grpc.ServerInterceptor):
         reason = _reason(error)
         self._metrics.count(method, CANCELLED if isinstance(error, grpc.RpcError) else reason)
         if isinstance(error, MatcherError):
-            log.info("refused %s: %s", method, reason)
+            log.info("refused %s: %s", method, for_log(error))
         elif isinstance(error, grpc.RpcError):
             log.info("the caller of %s went away", method)
         else:
-            # its message or frames might hold what must not be logged
-            log.error("failed %s: %s", method, type(error).__name__)
+            log.error("failed %s: %s", method, for_log(error))
         context.abort_with_status(status_of(error))
         raise AssertionError("abort_with_status always raises")
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from threading import Condition, Event, Thread
 from time import monotonic
 
-from matcher.errors import MatcherError
+from matcher.errors import MatcherError, for_log
 from matcher.pipeline import Pipeline
 from matcher.store.base import Store
 
@@ -139,9 +139,8 @@ class Matching:
         """Make memory anew from the store, however often it takes: it is ahead of what was committed."""
         self._set_working(False)
         while True:
-            # not its message, which might hold what must not be logged
-            reason = error.REASON if isinstance(error, MatcherError) else type(error).__name__ + self._at
-            log.error("matching failed (%s); memory is made anew from the store", reason)
+            at = "" if isinstance(error, MatcherError) else self._at
+            log.error("matching failed (%s%s); memory is made anew from the store", for_log(error), at)
             self._at = ""
             if self._stopping.wait(_RETRY_SECONDS):
                 return

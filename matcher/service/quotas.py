@@ -42,7 +42,8 @@ class Quotas:
         self._config = config
         self._now = now
         self._days: dict[str, _Day] = {}
-        self._lock = Lock()
+        self._locks = {agency.name: Lock() for agency in config.agencies}
+        """By agency: one that feeds in large batches shall not hold up what others submit."""
 
     def charge(self, agency: str, records: int, octets: int, batch: TokenBatch | None = None) -> None:
         """Count what a call sends; `QuotaExceededError` if it is too much, and then none of it is counted.
@@ -51,7 +52,7 @@ class Quotas:
         """
         config = self._config
         octets += FRAME_OCTETS
-        with self._lock:
+        with self._locks[agency]:
             day = self._today(agency)
             if day.records + records > config.records_per_day:
                 raise QuotaExceededError("records_per_day", config.records_per_day, "too many records in one day")

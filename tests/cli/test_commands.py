@@ -266,8 +266,13 @@ def test_tokenise_writes_a_file_that_push_takes(deployed: Deployed, tmp_path: Pa
     assert "9 records tokenised into" in done("tokenise", file, *config, "--out", tmp_path / "people.tokens")
     assert mode(tmp_path / "people.tokens") == 0o600
     assert "already" in refused("tokenise", file, *config, "--out", tmp_path / "people.tokens")
+    for path in {*tmp_path.glob("*.key"), tmp_path / "coordinator.pub"}:
+        path.rename(path.with_suffix(".elsewhere"))
+    assert "linkage_key: there is no such file" in refused("feed", "push", file, *config)
     assert "9 records committed" in done("feed", "push", tmp_path / "people.tokens", *config)
     assert deployed.frames() == 1
+    (tmp_path / "pki" / "agency-police" / "key.pem").rename(tmp_path / "key.pem")
+    assert "agency-police/key.pem cannot be read" in refused("feed", "push", tmp_path / "people.tokens", *config)
 
 
 def test_a_matcher_that_is_away_is_told_of_with_advice(tmp_path: Path, deployed: Deployed) -> None:

@@ -108,6 +108,7 @@ def test_a_list_that_cannot_be_read_leaves_the_one_before_in_force(
         wait_until(lambda: "not taken over" in caplog.text)
         (deployed.folder / "denied").unlink()
         wait_until(lambda: caplog.text.count("not taken over") > 1)
+    assert "deny_list: line 1 is neither" in caplog.text
     assert "Quixotterby" not in caplog.text
     assert denied(deployed, "police")
     get_scheme(deployed, "clinic")
@@ -117,7 +118,8 @@ def test_a_wrong_list_is_refused_at_the_start_by_its_lines(tmp_path: Path) -> No
     (tmp_path / "denied").write_text(f"# one\n{uri('agency', 'police')}\nabc\n{'0' * 63}\n")
     with pytest.raises(ConfigError) as raised:
         DenyList(tmp_path / "denied")
-    assert [problem.partition(":")[0] for problem in raised.value.problems] == ["line 3", "line 4"]
+    lines = ["[matcher] deny_list: line 3 is", "[matcher] deny_list: line 4 is"]
+    assert [problem.partition(" neither")[0] for problem in raised.value.problems] == lines
 
 
 # -- expiry ----------------------------------------------------------------------------------------------------------
@@ -262,6 +264,15 @@ def test_a_deny_list_that_could_not_be_read_is_read_once_it_can(
     assert not found.names
     found.refresh()
     assert found.names == {uri("agency", "a")}
+
+
+def test_a_fingerprint_may_be_what_openssl_prints(tmp_path: Path) -> None:
+    path, digits = tmp_path / "denied", "3f" * 32
+    path.write_text(f"sha256 Fingerprint={':'.join(['3F'] * 32)}  # a laptop\n")
+    assert DenyList(path).names == {digits}
+    path.write_text(f"SHA1 Fingerprint={':'.join(['3F'] * 20)}\n")
+    with pytest.raises(ConfigError, match=r"\[matcher\] deny_list: line 1 is neither"):
+        DenyList(path)
 
 
 def test_files_are_looked_at_by_time_size_and_place(tmp_path: Path) -> None:

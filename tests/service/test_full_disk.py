@@ -66,6 +66,8 @@ def test_a_full_disk_loses_nothing_acknowledged(
     assert 0 < acknowledged[-1] < count["north"]
     # the client sees the code too, and no path
     assert str(deployment.folder) not in str(raised.value)
+    logged = (deployment.folder / "matcher.log").read_text()
+    assert "refused /matcher.v1.FeedService/AppendRecords: ERROR_REASON_STORE_FULL: the " in logged
     deployment.stop()
     deployment.start()
     resumed: list[int] = []
