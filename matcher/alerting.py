@@ -29,6 +29,7 @@ from matcher.model import (
     ConfidenceBand,
     Contact,
     Frame,
+    FrameKind,
     RemovalNotice,
 )
 from matcher.naming import Names
@@ -41,6 +42,8 @@ _DRAWN_BYTES = 8
 _NONE = np.empty(0, np.int64)
 _WITHOUT_MEMBERS = frozenset({AlertKind.NO_LONGER_IDENTIFIED, AlertKind.WITHDRAWN, AlertKind.MERGED})
 """They say of whom they are, and nothing that was not said before."""
+_OF_RECORDS_ALONE = frozenset({FrameKind.RECORDS, FrameKind.TIME})
+"""Frames of which whatever they tell comes of records that were sent: not of a contact, an answer or a removal."""
 _ANOTHER_AGENCY = MOST_AGENCIES
 """Bit of all agencies that are not of the configuration (any more)."""
 
@@ -102,6 +105,8 @@ class Alerting:
         for tellings in told:
             self._follow(tellings)
         self._sequence = store.last_sequence
+        self._day = 0
+        """The day of which alerts were last."""
         self._closed = {closed.record: closed for closed in store.closed_records()}
 
     def alerts(
@@ -120,8 +125,11 @@ class Alerting:
         drafts = decide(self.told, before.oldest, heirs, now)
         self._hold(before.oldest, None)
         alerts: list[Alert] = []
+        # what a day that begins changes is none of the frame it begins with
+        backfill, self._day = frame.backfill and today == self._day, today
+        loaded = self._registry.are_backfill(after.records) & (frame.kind in _OF_RECORDS_ALONE)
         while drafts:
-            alerts += self._alerts(drafts, now, after, records, frame.backfill)
+            alerts += self._alerts(drafts, now, after, records, backfill, loaded)
             if not (reviews := _moved(reviews, drafts)):
                 break
             now = replace(now, contacted=self._contacted(after, reviews, today, met))
@@ -130,7 +138,9 @@ class Alerting:
         return alerts
 
     def hold(self, today: int, people: People) -> None:
-        """Find the persons whose quiet period keeps something back, among those the coordinator was told of."""
+        """Find the persons whose quiet period keeps something back, among those the coordinator was told of; `today` is
+        the day that alerts were last of."""
+        self._day = today
         standings = self._standings(people, self._records(people, today), np.zeros(len(people), np.bool_))
         self._hold(standings.persons, standings)
 
@@ -270,14 +280,20 @@ class Alerting:
     # -- alerts ------------------------------------------------------------------------------------------------------
 
     def _alerts(
-        self, drafts: list[Draft], now: Standings, people: People, records: _Active, backfill: bool
-    ) -> list[Alert]:
-        """The alerts of some drafts, in order, the next of the log; what they say is told from now on."""
+        self, drafts: list[Draft], now: Standings, people: People, records: _Active, backfill: bool,
+        loaded: NDArray[np.bool_],
+    ) -> list[Alert]:  # fmt: skip
+        """The alerts of some drafts, in order, the next of the log; what they say is told from now on.
+
+        KNOWN_TO_TWO and FURTHER_AGENCY are marked as of a first load by what they are news of, other kinds if
+        `backfill`. `loaded`: of people's records (m,), those that came in a first load."""
         offsets, numbers, days = people.offsets.tolist(), people.records.tolist(), records.days.tolist()
         active, agency_of, weakest = records.active.tolist(), records.agencies.tolist(), people.weakest.tolist()
         sets = now.agencies.tolist()
+        in_load, frames = loaded.tolist(), self._registry.frames(people.records).tolist()
         names = [agency.name for agency in self._settings.agencies]
         drafted = np.array(drafts, np.int64)
+        told = self.told.agencies(drafted[:, 1]).tolist()
         persons, survivors = self._names.persons(drafted[:, 1]), self._names.persons(drafted[:, 3])
         # half of an id is drawn, so that no restored backup gives one again; half ascends, as an index on ids likes it
         drawn = secrets.token_bytes(_DRAWN_BYTES * len(drafts))
@@ -286,12 +302,16 @@ class Alerting:
         known_at = np.zeros(len(drafts), np.uint64)
         for i, (kind, _, place, survivor) in enumerate(drafts):
             members: tuple[AlertMember, ...] = ()
-            agencies, band = 0, ConfidenceBand.UNSPECIFIED
+            agencies, band, marked = 0, ConfidenceBand.UNSPECIFIED, backfill
             if kind not in _WITHOUT_MEMBERS:
                 places = [at for at in range(offsets[place], offsets[place + 1]) if active[at]]
                 members = tuple([AlertMember(numbers[at], names[agency_of[at]], days[at]) for at in places])
                 known_at[i] = agencies = sets[place]
                 band = confidence(weakest[place])
+                if kind is AlertKind.KNOWN_TO_TWO:  # of the record that came last
+                    marked = in_load[max(places, key=frames.__getitem__)]
+                elif kind is AlertKind.FURTHER_AGENCY:
+                    marked = all(in_load[at] for at in places if not told[i] >> agency_of[at] & 1)
             said = self._said(agencies)
             self._sequence += 1
             alerts.append(
@@ -309,7 +329,7 @@ class Alerting:
                     surviving_person_id=survivors[i] if survivor >= 0 else b"",
                     rule_version=RULE_VERSION,
                     raised_at=raised_at,
-                    backfill=backfill,
+                    backfill=marked,
                 )
             )
         self.told.follow(drafted[:, 0], drafted[:, 1], known_at, np.full(len(drafts), raised_at), drafted[:, 3])

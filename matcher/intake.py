@@ -50,7 +50,7 @@ class Intake:
             live = numbers >= 0
             self.registry.restore(agency, batch.aliases[live], numbers[live])
             self.frames.add(frame, batch, numbers.copy())
-            self._place(frame.frame_id, batch, numbers, rows)
+            self._place(frame, batch, numbers, rows)
 
     def enter(self, frames: Iterable[Frame], outcome: MatchOutcome, epochs: Epochs) -> None:
         """Take in new RECORDS frames, of one epoch, and link their records with those of other agencies that are there
@@ -96,7 +96,7 @@ class Intake:
         days = {record: self.registry.day(record) for record in again}
         for record in again:
             self.erase(record, outcome)
-        self._place(frame.frame_id, batch, numbers, self._copy(agency, batch, numbers))
+        self._place(frame, batch, numbers, self._copy(agency, batch, numbers))
         self.frames.add(frame, batch, numbers)
         outcome.record_numbers[frame.frame_id] = numbers
         outcome.unlinked += again
@@ -147,11 +147,12 @@ class Intake:
 
     def _keep_days(self, record: int, before: int, outcome: MatchOutcome) -> None:
         """Of a record sent again, keep the day it had before as a contact, and the last contact as its day: a file that
-        is sent every night does not know of contacts."""
+        is sent every night does not know of contacts. One that tells no day at all takes none away."""
         sent = self.registry.day(record)
         if sent == UNKNOWN_DAY or sent < before != UNKNOWN_DAY:
-            pending = [contact.day for contact in outcome.contacts if contact.record == record]
-            last = max([*self._store.contacts(record), *pending], default=UNKNOWN_DAY)
+            known = [contact.day for contact in outcome.contacts if contact.record == record]
+            known += [before] if sent == UNKNOWN_DAY else []
+            last = max([*self._store.contacts(record), *known], default=UNKNOWN_DAY)
             if last != UNKNOWN_DAY and (sent == UNKNOWN_DAY or sent < last):
                 self.registry.meet(record, last)
                 outcome.patches.append(self.frames.day_patch(*self.registry.place(record), last))
@@ -172,7 +173,7 @@ class Intake:
         records, live = _rows_of(batch, numbers)
         return self.index.append(batch.encodings[live], batch.field_masks[live], records[live], agency, batch.epoch)
 
-    def _place(self, frame_id: int, batch: TokenBatch, numbers: NDArray[np.int64], rows: range) -> None:
+    def _place(self, frame: Frame, batch: TokenBatch, numbers: NDArray[np.int64], rows: range) -> None:
         """Put copied rows into their blocks, and note where the records are."""
         _, live = _rows_of(batch, numbers)
         self.index.place(rows, batch.block_tokens[live], batch.pass_masks[live])
@@ -182,11 +183,12 @@ class Intake:
             numbers[positions],
             rows,
             counts[positions],
-            frame_id,
+            frame.frame_id,
             positions,
             batch.observed_days[positions],
             batch.flags[positions],
             batch.epoch,
+            frame.backfill,
         )
 
 

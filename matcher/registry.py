@@ -16,6 +16,8 @@ from matcher.scheme import ALIAS_BYTES
 
 _GONE = -1
 """What every column holds of a record that is gone or not there yet."""
+_BACKFILL = 256
+"""Beside the flags that its agency gave a record: it came in a first load."""
 _COLUMNS: dict[str, type[np.signedinteger[Any]]] = {
     "agency": np.int16,
     "alias": np.int32,
@@ -79,7 +81,7 @@ class Registry:
 
     def settle(
         self, numbers: NDArray[np.int64], rows: range, row_counts: NDArray[np.int64], frame_id: int,
-        positions: NDArray[np.int64], days: NDArray[np.int32], flags: NDArray[np.uint8], epoch: int,
+        positions: NDArray[np.int64], days: NDArray[np.int32], flags: NDArray[np.uint8], epoch: int, backfill: bool,
     ) -> None:  # fmt: skip
         """Note where records (n,) now are: `rows` in order, `row_counts` (n,) each, in one frame of an epoch."""
         self.epochs_seen.add(epoch)
@@ -89,7 +91,7 @@ class Registry:
         columns["frame"][numbers] = frame_id
         columns["position"][numbers] = positions
         columns["day"][numbers] = days
-        columns["flags"][numbers] = flags
+        columns["flags"][numbers] = flags | np.int16(_BACKFILL if backfill else 0)
         columns["epoch"][numbers] = epoch
 
     def remove(self, record: int) -> None:
@@ -133,6 +135,14 @@ class Registry:
         """Which of some records (n,) must never alert automatically."""
         flags = self._of("flags", records)
         return np.asarray((flags >= 0) & (flags & RESTRICTED != 0))
+
+    def are_backfill(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some records (n,) that are held were sent last in a first load."""
+        return np.asarray(self._of("flags", records) & _BACKFILL != 0)
+
+    def frames(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Frames (n,) in which some records (n,) that are held were sent last."""
+        return self._of("frame", records)
 
     def row_spans(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
         """First row of each of some records (n,) and the row behind its last, (n, 2)."""

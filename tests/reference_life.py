@@ -34,6 +34,7 @@ class Record:
     frame: int
     """Frame that brought it last, from 1."""
     epoch: int
+    backfill: bool
     contacts: set[int] = field(default_factory=set)
     closed: tuple[int, int] | None = None
     """Day and frame of its last closure."""
@@ -158,7 +159,7 @@ class Life:
             }[frame.kind](frame)
         self.carried = {pair: found for pair, found in self.carried.items() if len(self._epochs(pair)) == 2}
         self._resolve()
-        self._say(before, now, frame.backfill)
+        self._say(before, now, frame, frame.backfill and self.today == today)
         if self.today != today:
             for record in self.records.values():
                 record.contacts = {day for day in record.contacts if day > min(today, self.today) - LOOK_BACK}
@@ -195,14 +196,16 @@ class Life:
             there, day, contacts, closed = held[sighting.ref], sighting.day, set[int](), None
             if there and there.number in self.records:
                 self._carry(there, frame.epoch)
-                if day == UNKNOWN_DAY or day < there.day:
-                    day = max({day} | there.contacts, key=lambda each: (each != UNKNOWN_DAY, each))
+                if day == UNKNOWN_DAY:
+                    day = max({there.day} | there.contacts, key=lambda each: (each != UNKNOWN_DAY, each))
+                elif day < there.day:
+                    day = max({day} | there.contacts)
                 kept = {each for each in (there.day, sighting.day) if UNKNOWN_DAY != each < day}
                 contacts, closed = there.contacts | kept, there.closed
             number = numbers[sighting.ref] if there is None else numbers.get(sighting.ref, there.number)
             self.records[number] = Record(
                 *(number, frame.agency, sighting.ref, sighting.human, day, sighting.restricted),
-                *(self.matched, frame.epoch, contacts, closed),
+                *(self.matched, frame.epoch, frame.backfill, contacts, closed),
             )
 
     def _is_somebody_else(self, there: Record, frame: Input) -> bool:
@@ -370,7 +373,7 @@ class Life:
         ]
         return len(met) >= ESCALATION_CONTACTS and len(set(met)) > 1
 
-    def _say(self, before: set[frozenset[int]], now: int, backfill: bool) -> None:
+    def _say(self, before: set[frozenset[int]], now: int, frame: Input, backfill: bool) -> None:
         was_told, now_there = dict(self.told), {min(person): person for person in self.persons}
         drafts: list[tuple[AlertKind, int, int | None]] = []
         for oldest, person in sorted(now_there.items()):
@@ -393,11 +396,24 @@ class Life:
                 heirs = [each for each in self.persons if each & person]
                 drafts.append(self._end(min(person), was_told[min(person)], heirs))
         for kind, oldest, survivor in drafts:
-            self._tell(kind, oldest, survivor, now_there.get(oldest, frozenset()), now, backfill)
+            marked = self._loaded(kind, oldest, now_there.get(oldest, frozenset()), frame)
+            marked = backfill if marked is None else marked
+            self._tell(kind, oldest, survivor, now_there.get(oldest, frozenset()), now, marked)
         for oldest, person in sorted(now_there.items()):  # of a case that a merge brought along
             if self.active(person, restricted_too=False) and self._escalates(person):
                 self._tell(AlertKind.ESCALATION, oldest, None, person, now, backfill)
         self._purge()
+
+    def _loaded(self, kind: AlertKind, oldest: int, person: frozenset[int], frame: Input) -> bool | None:
+        """Whether an alert of agencies is news of a first load alone; None for other kinds."""
+        records = [self.records[number] for number in person if self._counts(self.records[number])]
+        by_contact = frame.kind not in (FrameKind.RECORDS, FrameKind.TIME)
+        if kind is AlertKind.KNOWN_TO_TWO:
+            return not by_contact and max(records, key=lambda each: each.frame).backfill
+        if kind is AlertKind.FURTHER_AGENCY:
+            told = self.told[oldest].agencies
+            return not by_contact and all(each.backfill for each in records if each.agency not in told)
+        return None
 
     def _end(self, oldest: int, was: Known, heirs: list[frozenset[int]]) -> tuple[AlertKind, int, int | None]:
         if len(heirs) == 1:

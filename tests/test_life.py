@@ -285,6 +285,20 @@ def test_a_record_sent_again_with_a_later_day_is_a_contact(known: World) -> None
     assert kinds(known) == [ESCALATION]
 
 
+def test_a_file_without_days_brings_nobody_back_who_was_last_met_long_ago(known: World) -> None:
+    known.meet("police", "p")
+    known.meet("hospital", "h")
+    known.sleep(LOOK_BACK - 1)
+    known.send("hospital", Sighting("h", ANNA, day=known.today))
+    assert kinds(known) == []
+    known.sleep(1)
+    assert kinds(known) == [NO_LONGER]
+    for _ in range(3):
+        known.sleep(1)
+        known.send("police", Sighting("p", ANNA, day=-1))
+    assert kinds(known) == []
+
+
 def test_a_file_that_is_sent_every_night_forgets_no_contact(known: World) -> None:
     known.meet("hospital", "h")
     known.send("hospital", Sighting("h", ANNA, day=TODAY - 10))
@@ -402,6 +416,32 @@ def test_alerts_of_a_first_load_are_marked(known: World) -> None:
     known.send("council", Sighting("c", ANNA), Sighting("c2", BORIS), backfill=True)
     known.send("hospital", Sighting("h2", BORIS))
     assert [(alert.kind, alert.backfill) for alert in known.new_alerts()] == [(FURTHER, True), (TWO, False)]
+
+
+def test_news_of_today_is_not_marked_by_the_first_load_it_is_told_with() -> None:
+    world = World(quiet_seconds=60)
+    world.send("police", Sighting("p", ANNA, day=TODAY))
+    world.send("hospital", Sighting("h", ANNA, day=TODAY))
+    assert kinds(world) == [TWO]
+    world.send("council", Sighting("c", ANNA))
+    assert kinds(world) == []
+    world.seconds += 61
+    world.send("council", Sighting("c2", BORIS), backfill=True)
+    assert [(alert.kind, alert.backfill) for alert in world.new_alerts()] == [(FURTHER, False)]
+    world.remove("council", "c")
+    assert kinds(world) == [WITHDRAWN, TWO]
+    world.today += LOOK_BACK
+    world.send("council", Sighting("c3", BORIS), backfill=True)
+    assert [(alert.kind, alert.backfill) for alert in world.new_alerts()] == [(NO_LONGER, False)]
+
+
+def test_a_first_load_marks_what_its_quiet_period_kept_back() -> None:
+    world = World(quiet_seconds=60)
+    for agency in ("police", "hospital", "council"):
+        world.send(agency, Sighting("x", ANNA), backfill=True)
+        world.settle()
+    world.sleep(seconds=61)
+    assert [(alert.kind, alert.backfill) for alert in world.new_alerts()] == [(TWO, True), (FURTHER, True)]
 
 
 def test_a_frame_raises_one_alert_a_person_whatever_it_brings(known: World) -> None:

@@ -312,6 +312,11 @@ def _is_placeholder(text: str) -> bool:
     return value in _ADDRESS_PLACEHOLDERS or not value or _ONE_LETTER.fullmatch(value) is not None
 
 
+def is_restricted(text: str) -> bool:
+    """Whether a cell of the column restricted, without spaces around it, says so or is not understood."""
+    return bool(text and _restricted(text)[0])
+
+
 def _restricted(text: str) -> tuple[str, str]:
     # an answer that is not understood must not let a restricted record alert
     value = text.upper()

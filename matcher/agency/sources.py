@@ -9,7 +9,7 @@ import csv
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from matcher.agency.headers import SourceColumns, matched, similar, squashed
 from matcher.agency.identity import SOURCE_COLUMNS, Problem, RawBatch
-from matcher.agency.normalise import NO_REF
+from matcher.agency.normalise import NO_REF, is_restricted
 from matcher.errors import DoubtfulHeaderError, InputFileError, NoColumnError
 from matcher.scheme import MOST_VARIANTS, LinkageScheme
 
@@ -39,7 +39,8 @@ _DELIMITERS = ",;\t|"
 _PARQUET_SUFFIX = ".parquet"
 
 _Row = tuple[int, Sequence[str] | None, str]
-"""Row number, the mapped columns' stripped values in order of the mapping (None if broken), the reason if broken."""
+"""Row number, the mapped columns' stripped values in order of the mapping (None if they cannot be told), the reason if
+the row is broken."""
 
 
 def columns_of(
@@ -69,8 +70,8 @@ def read(
     told apart by the agency column; without one all are of the agency the file is named after. Otherwise such a column
     is not read. `further`: headers of columns that are read besides, as they stand. `doubtful`: a header that may
     be the column restricted does not matter. Without `variants` every row is for itself, and a reference may come again
-    anywhere. Raises `InputFileError` at once, as `columns_of` does and for such a header, or later if the file breaks
-    off.
+    anywhere; else one row that is restricted makes its record so, though the row be left out. Raises `InputFileError`
+    at once, as `columns_of` does and for such a header, or later if the file breaks off.
     """
     header = _header(path)
     columns = matched(path.name, header, scheme, column_map or {}, with_agency=with_agency)
@@ -81,17 +82,34 @@ def read(
     for name in set(further) - set(header):
         raise NoColumnError(f"{path.name}: no column '{name}'{similar((squashed(name),), header, certain=True)}")
     rows = _parquet_rows if path.suffix.lower() == _PARQUET_SUFFIX else _csv_rows
-    batches = _batches(rows(path, header, [*mapping.values(), *further]), list(mapping), further, batch_rows, variants)
+    restricted: set[int] = set()
+    if variants and "restricted" in mapping:  # all of the file first: the row that says so may be the last
+        telling = {name: mapping[name] for name in ("agency", "record_ref", "restricted") if name in mapping}
+        restricted = _restricted(rows(path, header, list(telling.values())), list(telling))
+    read_rows = rows(path, header, [*mapping.values(), *further])
+    batches = _batches(read_rows, list(mapping), further, batch_rows, variants, restricted)
     if not with_agency or "agency" in mapping:
         return batches
     return (replace(each, columns={**each.columns, "agency": [path.stem] * len(each.rows)}) for each in batches)
 
 
+def _keys(names: list[str]) -> Callable[[Sequence[str]], tuple[str, str]]:
+    """What tells a row's record from others: its agency, if there is such a column, and its reference."""
+    ref_at, agency_at = names.index("record_ref"), names.index("agency") if "agency" in names else None
+    return lambda cells: ("" if agency_at is None else cells[agency_at], cells[ref_at])
+
+
+def _restricted(rows: Iterable[_Row], names: list[str]) -> set[int]:
+    """Digests of the records of which a row is restricted, whatever else is wrong with it."""
+    key, at = _keys(names), names.index("restricted")
+    return {_digest(key(cells)) for _, cells, _ in rows if cells is not None and is_restricted(cells[at])}
+
+
 def _batches(
-    rows: Iterable[_Row], names: list[str], further: Sequence[str], batch_rows: int, variants: bool
-) -> Iterator[RawBatch]:
-    ref_at = names.index("record_ref")
-    agency_at = names.index("agency") if "agency" in names else None
+    rows: Iterable[_Row], names: list[str], further: Sequence[str], batch_rows: int, variants: bool,
+    restricted: Collection[int],
+) -> Iterator[RawBatch]:  # fmt: skip
+    key_of = _keys(names)
     seen: set[int] = set()
     current: tuple[str, str] | None = None
     count = 0
@@ -100,8 +118,8 @@ def _batches(
     problems: list[Problem] = []
     for number, cells, broken in rows:
         reason = broken
-        if cells is not None:
-            key = ("" if agency_at is None else cells[agency_at], cells[ref_at])
+        if cells is not None and not broken:
+            key = key_of(cells)
             if not key[1]:
                 reason = NO_REF
             elif variants and key == current:
@@ -118,15 +136,23 @@ def _batches(
                 current, count = key, 1
         if cells is not None and not reason:
             numbers.append(number)
-            values.append(cells)
+            values.append(_marked(cells, names, key, restricted) if restricted else cells)
             continue
-        problems.append(Problem(number, "" if cells is None else "record_ref", reason, fatal=True))
+        problems.append(Problem(number, "" if broken else "record_ref", reason, fatal=True))
         if len(problems) >= batch_rows:
             # on their own, so that a group of rows is not split
             yield _batch([], [], names, further, problems)
             problems = []
     if numbers or problems:
         yield _batch(numbers, values, names, further, problems)
+
+
+def _marked(cells: Sequence[str], names: list[str], key: tuple[str, str], restricted: Collection[int]) -> Sequence[str]:
+    """A row of a record that is restricted by another row, as restricted too; any other as it is."""
+    at = names.index("restricted")
+    if is_restricted(cells[at]) or _digest(key) not in restricted:
+        return cells
+    return [*cells[:at], "yes", *cells[at + 1 :]]
 
 
 def _digest(key: tuple[str, str]) -> int:
@@ -252,8 +278,7 @@ def _records(file: TextIO, delimiter: str, width: int | None) -> Iterator[_Row]:
             reason = WRONG_COUNT
         if reason:
             lines.again()
-        reason = reason or lines.reason
-        yield number, None if reason else cells, reason
+        yield number, None if reason else cells, reason or lines.reason
 
 
 def _csv_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row]:
@@ -263,8 +288,8 @@ def _csv_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row
             stripped = [cell.strip() for cell in cells or ()]
             if cells is None:
                 yield number, None, reason
-            elif any(stripped):
-                yield number, [stripped[place] for place in places], ""
+            elif reason or any(stripped):
+                yield number, [stripped[place] for place in places], reason
 
 
 def _parquet_rows(path: Path, header: list[str], wanted: list[str]) -> Iterator[_Row]:

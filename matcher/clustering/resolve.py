@@ -1,5 +1,5 @@
-"""Resolves one connected component of links into persons, one pair at a time: for components that are large, or that a
-reviewer's answer touches. `kernels.resolve_small` does the same for all others.
+"""Resolves one connected component of links into persons: for components that are large, or that a reviewer's answer
+touches. `kernels.resolve_small` does the same for all others.
 
 Best links first: a link joins two persons unless a veto stands between any of their records. Before that, the leader
 rule (after the fuzzy linkage of CRATE): where a record links to two others that are clearly not one person, only the
@@ -8,10 +8,8 @@ A link that a better one rules out is no alternative and drops out before.
 The result depends on the links and vetoes alone: ties are broken by the records' names, never by arrival.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +18,12 @@ from matcher.clustering.graph import Numbers
 
 Pair = tuple[int, int]
 """Two record numbers, left < right."""
-Judge = Callable[[Numbers, Numbers], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+Flags = NDArray[np.bool_]
+Judge = Callable[[Numbers, Numbers], tuple[Flags, Flags]]
 """As in `matcher.clustering.persons.Rules`."""
-_TOGETHER = 1024
-"""Records up to which all pairs of a component are judged at once."""
+NO_LINK = np.float32(-np.inf)
+MOST_RECORDS = 8192
+"""Of a component: matrices of more would be as large as all else in memory."""
 
 
 def pair_of(a: int, b: int) -> Pair:
@@ -48,89 +48,81 @@ class Resolved:
     contested: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PairRules:
-    """What resolution asks about pairs of records. Both answers must not depend on the order of the two."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Component:
+    """Records that links connect, and what resolution asks about them. Matrices (n, n) are symmetric."""
 
-    vetoed: Callable[[int, int], bool]
-    """Never one person: two different valid identifiers, or a reviewer said so."""
-    apart: Callable[[int, int], bool]
-    """Compared directly and clearly not one person."""
-    rank: Callable[[int], int]
-    """Order of the records' names, which do not depend on arrival."""
-    margin: float
-    """Bits by which a leader must be better."""
+    members: Numbers
+    """(n,), ascending."""
+    weights: NDArray[np.float32]
+    """(n, n): bits of the link of two, `NO_LINK` where there is none."""
+    vetoed: Flags
+    """(n, n): never one person: two different valid identifiers, or a reviewer said so."""
+    apart: Flags
+    """(n, n): compared directly and clearly not one person."""
+    ranks: Numbers
+    """(n,): order of the records' names, which do not depend on arrival."""
+
+    @classmethod
+    def judged(cls, members: Numbers, judge: Judge, ranks: Numbers) -> "Component":
+        """With what is judged of every pair, and no link yet."""
+        size = len(members)
+        vetoed, apart = np.zeros((2, size, size), np.bool_)
+        for i in range(1, size):
+            # a row at a time: of all pairs at once the numbers alone would take more memory than what is judged
+            vetoed[i, :i], apart[i, :i] = judge(members[:i], np.full(i, members[i]))
+        return cls(members, np.full((size, size), NO_LINK, np.float32), vetoed | vetoed.T, apart | apart.T, ranks)
 
 
-def judged(members: Numbers, judge: Judge) -> tuple[Callable[[int, int], bool], Callable[[int, int], bool]]:
-    """Of pairs of a component's records (n,), ascending, the smaller first: which are vetoed, and which are apart."""
-    if len(members) > _TOGETHER:
-        one_by_one = cache(lambda a, b: [bool(verdict[0]) for verdict in judge(np.array([a]), np.array([b]))])
-        return lambda a, b: one_by_one(a, b)[0], lambda a, b: one_by_one(a, b)[1]
-    first, second = np.triu_indices(len(members), 1)
-    verdicts = np.zeros((2, len(members), len(members)), np.bool_)
-    verdicts[:, first, second] = judge(members[first], members[second])
-    vetoed, apart = verdicts.tolist()
-    place = {record: i for i, record in enumerate(members.tolist())}
-    return lambda a, b: vetoed[place[a]][place[b]], lambda a, b: apart[place[a]][place[b]]
-
-
-def resolve(links: Iterable[tuple[int, int, float]], rules: PairRules) -> Resolved:
-    """Persons of one component. `links`: (left, right, weight in bits), each pair once."""
-    weights = {(left, right): weight for left, right, weight in links}
-    dropped, contested = _leader_rule(weights, rules)
-    order = sorted(
-        (pair for pair in weights if pair not in dropped),
-        key=lambda pair: (-weights[pair], sorted((rules.rank(pair[0]), rules.rank(pair[1])))),
-    )
-    person_of: dict[int, list[int]] = {}
+def resolve(component: Component, margin: float) -> Resolved:
+    """Persons of one component. `margin`: bits by which a leader must be better."""
+    members, weights, ranks = component.members, component.weights, component.ranks
+    dropped, contested = _leader_rule(component, margin)
+    left, right = np.nonzero(np.triu((weights != NO_LINK) & ~dropped, 1))
+    names = np.sort(np.stack([ranks[left], ranks[right]]), axis=0)
+    order = np.lexsort((names[1], names[0], -weights[left, right]))
+    persons = {i: [i] for i in range(len(members))}
+    person_of = list(range(len(members)))
     weakest: dict[int, float] = {}
-    for left, right in order:
-        a, b = person_of.setdefault(left, [left]), person_of.setdefault(right, [right])
-        if a is b or any(rules.vetoed(x, y) for x in a for y in b):
+    for i, j in zip(left[order].tolist(), right[order].tolist(), strict=True):
+        a, b = person_of[i], person_of[j]
+        if a == b or component.vetoed[np.ix_(persons[a], persons[b])].any():
             continue
-        low = min(weights[left, right], *(weakest.pop(id(person), weights[left, right]) for person in (a, b)))
-        a.extend(b)
-        for record in b:
-            person_of[record] = a
-        weakest[id(a)] = low
-    persons = {id(person): person for person in person_of.values() if len(person) > 1}
-    return Resolved(
-        tuple(sorted((Person(tuple(sorted(p)), weakest[key]) for key, p in persons.items()), key=lambda p: p.records)),
-        tuple(sorted(contested)),
-    )
+        weakest[a] = min(float(weights[i, j]), *(weakest.pop(each, np.inf) for each in (a, b)))
+        for each in persons[b]:
+            person_of[each] = a
+        persons[a] += persons.pop(b)
+    found = [Person(tuple(members[sorted(persons[a])].tolist()), low) for a, low in weakest.items()]
+    asked = members[np.argwhere(np.triu(contested))].tolist()
+    return Resolved(tuple(sorted(found, key=lambda person: person.records)), tuple((a, b) for a, b in asked))
 
 
-def _leader_rule(weights: dict[Pair, float], rules: PairRules) -> tuple[set[Pair], set[Pair]]:
-    """Links that do not count, and those of them that a reviewer should see."""
-    neighbours: dict[int, list[int]] = {}
-    for left, right in weights:
-        neighbours.setdefault(left, []).append(right)
-        neighbours.setdefault(right, []).append(left)
-    outbid = {pair for pair in weights if _outbid(pair, weights, neighbours, rules)}
-    dropped, contested = set(outbid), set[Pair]()
-    for record, others in neighbours.items():
-        for a, b in combinations(others, 2):
-            pair_a, pair_b = pair_of(record, a), pair_of(record, b)
-            if pair_a in outbid or pair_b in outbid:
-                continue
-            if pair_of(a, b) in weights or not (rules.vetoed(a, b) or rules.apart(a, b)):
-                continue
-            lead = weights[pair_a] - weights[pair_b]
-            if lead == 0 or abs(lead) < rules.margin:
-                dropped |= {pair_a, pair_b}
-                contested |= {pair_a, pair_b}
-            else:
-                dropped.add(pair_b if lead > 0 else pair_a)
+def _leader_rule(component: Component, margin: float) -> tuple[Flags, Flags]:
+    """Links (n, n) that do not count, and those of them that a reviewer should see."""
+    weights, linked = component.weights, component.weights != NO_LINK
+    unlike = ~linked & (component.vetoed | component.apart)
+    outbid = _outbid(component, margin)
+    dropped, contested = outbid.copy(), np.zeros_like(outbid)
+    for i in range(len(weights)):
+        others = np.flatnonzero(linked[i] & ~outbid[i])
+        if len(others) > 1:
+            lead = np.subtract.outer(weights[i, others], weights[i, others], dtype=np.float64)
+            alternatives = unlike[np.ix_(others, others)]
+            tied = (alternatives & ((lead == 0) | (np.abs(lead) < margin))).any(axis=1)
+            lost = tied | (alternatives & (lead < 0)).any(axis=1)
+            dropped[i, others[lost]] = dropped[others[lost], i] = True
+            contested[i, others[tied]] = contested[others[tied], i] = True
     return dropped, contested
 
 
-def _outbid(pair: Pair, weights: dict[Pair, float], neighbours: dict[int, list[int]], rules: PairRules) -> bool:
-    """Whether one of the two has a link, better by the margin, to a third record that vetoes the other: then this link
-    could join nobody, and is no alternative to any other."""
-    for record, other in (pair, pair[::-1]):
-        for third in neighbours[record]:
-            lead = weights[pair_of(record, third)] - weights[pair]
-            if third != other and lead >= rules.margin and rules.vetoed(third, other):
-                return True
-    return False
+def _outbid(component: Component, margin: float) -> Flags:
+    """Links (n, n) of which one of the two has another, better by the margin, to a third record that vetoes the other:
+    then this link could join nobody, and is no alternative to any other."""
+    weights, outbid = component.weights, np.zeros_like(component.vetoed)
+    for i in range(len(weights)):
+        others = np.flatnonzero(weights[i] != NO_LINK)
+        if len(others) > 1:
+            lead = np.subtract.outer(weights[i, others], weights[i, others], dtype=np.float64)
+            lost = others[((lead >= margin) & component.vetoed[np.ix_(others, others)]).any(axis=0)]
+            outbid[i, lost] = outbid[lost, i] = True
+    return outbid

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from matcher.coordinator.opening import OpenedReference, Opener
-from matcher.errors import RemoteError, SealError
+from matcher.errors import ConfigError, RemoteError, SealError
 from matcher.model import Alert, Disclosure, Resolution
 from matcher.rpc import Client, refusals
 from matcher.scheme import LinkageScheme
@@ -26,11 +26,13 @@ from matcher.wire import read_alert, read_member
 
 log = logging.getLogger(__name__)
 _PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+_PAGE = 1000
 # a matcher that stops cancels the calls in hand
 _TRANSIENT = {
     *("UNAVAILABLE", "CANCELLED", "INTERNAL", "ERROR_REASON_INTERNAL", "ERROR_REASON_STORE_UNAVAILABLE"),
     *("ERROR_REASON_STORE_FULL", "ERROR_REASON_AUDIT_UNAVAILABLE"),
 }
+_UNKNOWN_CALLER = "ERROR_REASON_UNKNOWN_CALLER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,11 @@ class AlertClient(Client):
     def batches(self, *, follow: bool = True) -> Iterator[list[OpenedAlert]]:
         """The same in lists of what the matcher sends together: one acknowledgement serves for all."""
         last: int | None = None
-        pause = _PAUSE
+        pause, renewed = _PAUSE, False
         while True:
             try:
                 for event in self._events(last):
-                    pause = _PAUSE
+                    pause, renewed = _PAUSE, False
                     if event.alerts:
                         last = event.alerts[-1].sequence
                         yield list(map(self._open, event.alerts))
@@ -100,15 +102,15 @@ class AlertClient(Client):
             except RemoteError as error:
                 if pause == _LONGEST_PAUSE and not follow:
                     raise
-                _ride_out(error)
-                self._renew()
+                self._ride_out(error, renewed=renewed)
+                renewed = True
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def acknowledge(self, through_sequence: int, *, follow: bool = True) -> int:
         """Move the consumer's mark; where it stands. While the matcher is away it waits as long as `alerts` does."""
         request = pb.AcknowledgeAlertsRequest(consumer=self._consumer, through_sequence=through_sequence)
-        pause = _PAUSE
+        pause, renewed = _PAUSE, False
         while True:
             try:
                 with refusals():
@@ -116,8 +118,8 @@ class AlertClient(Client):
             except RemoteError as error:
                 if pause == _LONGEST_PAUSE and not follow:
                     raise
-                _ride_out(error)
-                self._renew()
+                self._ride_out(error, renewed=renewed)
+                renewed = True
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -159,7 +161,9 @@ class AlertClient(Client):
         after, more = b"", True
         while more:
             with refusals():
-                answer = self._stub.ListPossibleMatches(pb.ListPossibleMatchesRequest(after_possible_match_id=after))
+                # large pages: for each the matcher looks through all pairs there are
+                request = pb.ListPossibleMatchesRequest(after_possible_match_id=after, page_size=_PAGE)
+                answer = self._stub.ListPossibleMatches(request)
             yield from answer.possible_matches
             more = answer.more
             after = answer.possible_matches[-1].possible_match_id if answer.possible_matches else b""
@@ -187,14 +191,23 @@ class AlertClient(Client):
                 )
             )
 
+    def _ride_out(self, error: RemoteError, *, renewed: bool) -> None:
+        """Pass over a failure that may not come again, and go on over a new channel; raise any other. Who is unknown
+        may have a newer certificate than the channel, unless that was `renewed` already."""
+        expired = error.reason == _UNKNOWN_CALLER and self._reopen is not None and not renewed
+        if error.reason not in _TRANSIENT and not expired:
+            raise error
+        log.warning("the connection broke (%s); trying again", error)
+        self._renew()
+
     def _renew(self) -> None:
         """Go on over a new channel, whose certificate may be a newer one."""
         if self._reopen is None:
             return
         try:
             channel = self._reopen()
-        except OSError as error:  # files that are just being replaced
-            log.warning("the certificate cannot be read (%s)", error.strerror)
+        except ConfigError as error:  # files that are just being replaced
+            log.warning("the certificate cannot be used: %s", error)
             return
         self._channel.close()
         self._channel, self._stub = channel, AlertServiceStub(channel)
@@ -254,10 +267,3 @@ class CaseClient(Client):
             yield from answer.cases
             more = answer.more
             after = answer.cases[-1].case_id if answer.cases else b""
-
-
-def _ride_out(error: RemoteError) -> None:
-    """Pass over a failure that may not come again; raise any other."""
-    if error.reason not in _TRANSIENT:
-        raise error
-    log.warning("the connection broke (%s); trying again", error)

@@ -118,6 +118,7 @@ class Matching:
             self._committed.clear()
             try:
                 while not self._stopping.is_set() and self._match_next():
+                    self._set_working(True)
                     self._notify()
                 self.store.drop_caches()
                 if self.pipeline.index.is_worn:

@@ -46,6 +46,15 @@ class _Table:
         self._rows[self._count : needed] = rows
         self._count = needed
 
+    def clear_out(self, field: str) -> None:
+        """Leave out the rows that are of nobody by a field, once they are most: records sent again night by night would
+        else fill memory with them."""
+        if self._count >= _FIRST_CAPACITY:
+            there = self.rows[field] != _NOBODY
+            if (left := int(there.sum())) < self._count // 2:
+                self._rows = self.rows[there]
+                self._count = left
+
 
 class Lookup:
     """See the module. A row that is taken out is not found again."""
@@ -80,6 +89,7 @@ class Lookup:
         found = np.isin(rows["left"], wanted) | np.isin(rows["right"], wanted)
         rows["left"][found] = rows["right"][found] = _NOBODY
         taken = rows[found]
+        self._links.clear_out("left")
         return {int(row): taken["place"][taken["row"] == row] for row in np.unique(taken["row"])}
 
     def take_memberships(self, records: Collection[int]) -> list[tuple[int, int]]:
@@ -88,6 +98,7 @@ class Lookup:
         found = np.isin(rows["record"], np.fromiter(records, np.int64))
         taken = list(zip(rows["sequence"][found].tolist(), rows["record"][found].tolist(), strict=True))
         rows["record"][found] = _NOBODY
+        self._members.clear_out("record")
         return taken
 
     def alerts_of(self, person_id: bytes) -> list[int]:
@@ -108,6 +119,8 @@ class Lookup:
         persons["person"][found] = persons["survivor"][found] = _NOBODY
         persons["survivor"][np.isin(persons["sequence"], np.fromiter(ended, np.int64))] = _NOBODY
         members["record"][np.isin(members["sequence"], wanted)] = _NOBODY
+        self._persons.clear_out("person")
+        self._members.clear_out("record")
 
 
 def _pages(rows: Rows, query: str) -> Iterator[list[tuple[Any, ...]]]:

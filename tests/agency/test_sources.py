@@ -274,6 +274,24 @@ def test_too_many_rows_of_one_record(tmp_path: Path) -> None:
     assert {problem.reason for problem in problems_of(batches)} == {sources.TOO_MANY}
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(b"a,x,no\na,\xe9,yes\n", id="a byte that is not UTF-8"),
+        pytest.param(b"a,x,no\na,\0,perhaps\n", id="a NUL byte"),
+        pytest.param(b"a,x,no\n" * 4 + b"a,x,1\n", id="too many rows"),
+        pytest.param(b"a,x,\nb,x,no\na,x,yes\n", id="further down"),
+    ],
+)
+def test_a_row_left_out_still_makes_its_record_restricted(tmp_path: Path, rows: bytes) -> None:
+    path = csv_file(tmp_path, b"id,surname,restricted\n0,x,no\n" + rows + b"c,x,no\n")
+    batches = list(read(path, UK_PERSON_V1, batch_rows=1))
+    assert len(problems_of(batches)) == 1
+    assert {ref: restricted == "yes" for _, ref, restricted in rows_of(batches, "record_ref", "restricted")} == {
+        ref: ref == "a" for _, ref in rows_of(batches, "record_ref")
+    }
+
+
 def test_batches_of_problems_are_bounded(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "id,surname\na,x\n" + "broken\n" * 100)
     batches = list(read(path, UK_PERSON_V1, batch_rows=10))

@@ -168,14 +168,13 @@ def test_the_order_of_arrival_does_not_matter(found, vetoes, apart, random):
 
 
 @settings(max_examples=300)
-@given(link_sets.filter(lambda found: len(found) > 1), some_pairs, some_pairs, st.sampled_from([0, 1024]))
-def test_components_resolved_together_are_those_resolved_singly(found, vetoes, apart, judged_together):
+@given(link_sets.filter(lambda found: len(found) > 1), some_pairs, some_pairs)
+def test_components_resolved_together_are_those_resolved_singly(found, vetoes, apart):
     together, singly = persons(vetoes, apart), persons(vetoes, apart)
     listed = links(*((*pair, float(weight)) for pair, weight in found.items()))
     together.update(0, links=listed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LARGE", 0)
-        patch.setattr("matcher.clustering.resolve._TOGETHER", judged_together)
         singly.update(0, links=listed)
     assert state(together) == state(singly)
 
@@ -197,3 +196,15 @@ def test_the_graph_of_links_is_a_dictionary_of_dictionaries(taken):
         assert graph.neighbours(record) == expected
     held = graph.links()
     assert dict(zip(zip(held.left, held.right, strict=True), held.weight, strict=True)) == known
+
+
+def test_more_records_than_a_person_can_have_are_none(caplog):
+    found = persons()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LARGE", 0)
+        patch.setattr(module, "MOST_RECORDS", 3)
+        found.update(0, links=links((0, 1, 9.0), (1, 2, 9.0)))
+        assert [person.records for person in found.people(found.everyone())] == [(0, 1, 2)]
+        found.update(0, links=links((2, 3, 9.0)))
+    assert len(found.everyone()) == 0
+    assert "4 records hang together" in caplog.text

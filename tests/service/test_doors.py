@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from matcher.errors import ConfigError
+from matcher.errors import ConfigError, RemoteError
 from matcher.pki import init_pki
 from matcher.rpc import open_channel, remote_error
 from matcher.service import server
@@ -137,6 +137,30 @@ def test_a_certificate_that_expires_ends_its_open_connection_too(deployed: Deplo
         with pytest.raises(grpc.RpcError) as raised:
             stub.GetScheme(pb.GetSchemeRequest())
         assert raised.value.code() in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE}
+
+
+def test_a_coordinator_whose_certificate_expires_goes_on_with_the_next(deployed: Deployed) -> None:
+    from matcher.coordinator.client import AlertClient
+    from matcher.coordinator.opening import Opener
+    from tests.service.servers import COORDINATOR_KEY, SCHEME
+
+    for agency in ("police", "clinic"):
+        deployed.feed(agency).SubmitRecords(pb.SubmitRecordsRequest(request_id="r", batch=batch(agency, people([1]))))
+    deployed.settle()
+    ends = datetime.timedelta(seconds=4)
+    key, certificate = issued(
+        deployed.folder / "pki", [x509.UniformResourceIdentifier(uri("coordinator", "hub"))], ends=ends
+    )
+    opener, expired = Opener(COORDINATOR_KEY), time.monotonic() + ends.total_seconds() + 1
+    with raw_channel(deployed.address, authority_of(deployed.folder), key, certificate) as channel:
+        without = AlertClient(channel, "desk", opener, SCHEME)
+        assert without.acknowledge(1) == 1
+        time.sleep(max(expired - time.monotonic(), 0))
+        with pytest.raises(RemoteError) as raised:
+            without.acknowledge(1)
+        assert raised.value.reason == UNKNOWN
+        renewing = AlertClient(channel, "desk", opener, SCHEME, lambda: deployed.channel("coordinator-hub"))
+        assert renewing.acknowledge(1) == 1
 
 
 # -- certificates ----------------------------------------------------------------------------------------------------

@@ -102,6 +102,26 @@ def test_starting_failing_and_stopping_are_told_apart(tmp_path: Path, monkeypatc
         told(address)
 
 
+def test_matching_that_works_again_says_so_while_frames_go_on_coming(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matching = deployed.server.matching
+    right = matching.pipeline.match_next
+
+    def wrong(*, singly: bool = False) -> bool:
+        raise StoreError("the disk failed")
+
+    def busy(*, singly: bool = False) -> bool:
+        return right(singly=singly) or not time.sleep(0.01)
+
+    monkeypatch.setattr(matching.pipeline, "match_next", wrong)
+    submit(deployed, "police", 3)
+    wait_until(lambda: not matching.working)
+    monkeypatch.setattr(matching.pipeline, "match_next", busy)
+    wait_until(lambda: matching.working)
+    monkeypatch.setattr(matching.pipeline, "match_next", right)
+
+
 def test_a_database_that_cannot_be_read_still_has_its_state_told(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
