@@ -318,9 +318,7 @@ class Persons:
             self._ask_no_more(np.array(sorted(component)))
             oldest |= dict.fromkeys(component, -1)
             if len(component) > MOST_RECORDS:
-                log.error(
-                    "%d records hang together and are taken for no person: see docs/operations.md", len(component)
-                )
+                log.error("%d records hang together and are taken for no person", len(component))
                 continue
             resolved = self._resolve_one(component)
             if resolved.contested:
