@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.alerts.policy import ENOUGH_AGENCIES, RULE_VERSION, Draft, Standings, Told, decide
+from matcher.alerts.policy import ENOUGH_AGENCIES, RULE_VERSION, Drafts, Standings, Told, decide
 from matcher.clustering.graph import Numbers
 from matcher.clustering.persons import People
 from matcher.clustering.resolve import Person
@@ -38,9 +38,10 @@ from matcher.scoring.decision import confidence
 from matcher.settings import MOST_AGENCIES, AgencyInfo, Settings
 from matcher.store.base import Store, Tellings
 
-_DRAWN_BYTES = 8
+_KINDS = {int(kind): kind for kind in AlertKind}
+_BANDS = {int(band): band for band in ConfidenceBand}
 _NONE = np.empty(0, np.int64)
-_WITHOUT_MEMBERS = frozenset({AlertKind.NO_LONGER_IDENTIFIED, AlertKind.WITHDRAWN, AlertKind.MERGED})
+_WITHOUT_MEMBERS = (AlertKind.NO_LONGER_IDENTIFIED, AlertKind.WITHDRAWN, AlertKind.MERGED)
 """They say of whom they are, and nothing that was not said before."""
 _OF_RECORDS_ALONE = frozenset({FrameKind.RECORDS, FrameKind.TIME})
 """Frames of which whatever they tell comes of records that were sent: not of a contact, an answer or a removal."""
@@ -64,16 +65,18 @@ class _Said(NamedTuple):
     police: bool
 
 
-def _moved(reviews: Mapping[int, int], drafts: Iterable[Draft]) -> dict[int, int]:
+def _moved(reviews: Mapping[int, int], drafts: Drafts) -> dict[int, int]:
     """Reviews of the open cases that merges bring to a survivor, where its own case, if any, does not wait to escalate
     anyway."""
     moved: dict[int, int] = {}
-    escalated = {draft.person for draft in drafts if draft.kind is AlertKind.ESCALATION}
-    for draft in drafts if reviews else ():
-        if draft.kind is AlertKind.MERGED and draft.person in reviews:
-            own = {} if draft.survivor in escalated else reviews
-            day = reviews[draft.person]
-            moved[draft.survivor] = max(day, moved.get(draft.survivor, day), own.get(draft.survivor, day))
+    if reviews:
+        escalated = set(drafts.persons[drafts.kinds == AlertKind.ESCALATION].tolist())
+        merged = drafts.kinds == AlertKind.MERGED
+        for person, survivor in zip(drafts.persons[merged].tolist(), drafts.survivors[merged].tolist(), strict=True):
+            if person in reviews:
+                own = {} if survivor in escalated else reviews
+                day = reviews[person]
+                moved[survivor] = max(day, moved.get(survivor, day), own.get(survivor, day))
     return moved
 
 
@@ -127,9 +130,9 @@ class Alerting:
         alerts: list[Alert] = []
         # what a day that begins changes is none of the frame it begins with
         backfill, self._day = frame.backfill and today == self._day, today
-        loaded = self._registry.are_backfill(after.records) & (frame.kind in _OF_RECORDS_ALONE)
-        while drafts:
-            alerts += self._alerts(drafts, now, after, records, backfill, loaded)
+        of_loads = self._of_loads(after, records, heard=frame.kind in _OF_RECORDS_ALONE)
+        while len(drafts.kinds):
+            alerts += self._alerts(drafts, now, after, records, backfill, of_loads)
             if not (reviews := _moved(reviews, drafts)):
                 break
             now = replace(now, contacted=self._contacted(after, reviews, today, met))
@@ -280,60 +283,71 @@ class Alerting:
     # -- alerts ------------------------------------------------------------------------------------------------------
 
     def _alerts(
-        self, drafts: list[Draft], now: Standings, people: People, records: _Active, backfill: bool,
-        loaded: NDArray[np.bool_],
+        self, drafts: Drafts, now: Standings, people: People, records: _Active, backfill: bool,
+        of_loads: Mapping[AlertKind, NDArray[np.bool_]],
     ) -> list[Alert]:  # fmt: skip
-        """The alerts of some drafts, in order, the next of the log; what they say is told from now on.
-
-        KNOWN_TO_TWO and FURTHER_AGENCY are marked as of a first load by what they are news of, other kinds if
-        `backfill`. `loaded`: of people's records (m,), those that came in a first load."""
-        offsets, numbers, days = people.offsets.tolist(), people.records.tolist(), records.days.tolist()
-        active, agency_of, weakest = records.active.tolist(), records.agencies.tolist(), people.weakest.tolist()
-        sets = now.agencies.tolist()
-        in_load, frames = loaded.tolist(), self._registry.frames(people.records).tolist()
-        names = [agency.name for agency in self._settings.agencies]
-        drafted = np.array(drafts, np.int64)
-        told = self.told.agencies(drafted[:, 1]).tolist()
-        persons, survivors = self._names.persons(drafted[:, 1]), self._names.persons(drafted[:, 3])
+        """The alerts of some drafts, in order, the next of the log; what they say is told from now on."""
+        count, first = len(drafts.kinds), self._sequence + 1
+        self._sequence += count
+        saying = ~np.isin(drafts.kinds, _WITHOUT_MEMBERS)
+        places = drafts.places[saying]
+        members = iter(self._members(people, records, places))
+        known_at, bands = np.zeros(count, np.uint64), np.zeros(count, np.int64)
+        known_at[saying] = now.agencies[places]
+        bands[saying] = confidence(people.weakest[places])
+        marked = np.full(count, backfill)
+        for kind, news in of_loads.items():
+            of_kind = drafts.kinds == kind
+            marked[of_kind] = news[drafts.places[of_kind]]
         # half of an id is drawn, so that no restored backup gives one again; half ascends, as an index on ids likes it
-        drawn = secrets.token_bytes(_DRAWN_BYTES * len(drafts))
+        ids = np.empty((count, 2), ">u8")
+        ids[:, 0], ids[:, 1] = range(first, first + count), np.frombuffer(secrets.token_bytes(8 * count), ">u8")
         raised_at = int(self._now())
-        alerts = []
-        known_at = np.zeros(len(drafts), np.uint64)
-        for i, (kind, _, place, survivor) in enumerate(drafts):
-            members: tuple[AlertMember, ...] = ()
-            agencies, band, marked = 0, ConfidenceBand.UNSPECIFIED, backfill
-            if kind not in _WITHOUT_MEMBERS:
-                places = [at for at in range(offsets[place], offsets[place + 1]) if active[at]]
-                members = tuple([AlertMember(numbers[at], names[agency_of[at]], days[at]) for at in places])
-                known_at[i] = agencies = sets[place]
-                band = confidence(weakest[place])
-                if kind is AlertKind.KNOWN_TO_TWO:  # of the record that came last
-                    marked = in_load[max(places, key=frames.__getitem__)]
-                elif kind is AlertKind.FURTHER_AGENCY:
-                    marked = all(in_load[at] for at in places if not told[i] >> agency_of[at] & 1)
-            said = self._said(agencies)
-            self._sequence += 1
-            alerts.append(
-                Alert(
-                    sequence=self._sequence,
-                    alert_id=self._sequence.to_bytes(_DRAWN_BYTES, "big")
-                    + drawn[i * _DRAWN_BYTES : (i + 1) * _DRAWN_BYTES],
-                    kind=kind,
-                    person_id=persons[i],
-                    agencies=said.agencies,
-                    members=members,
-                    confidence=band,
-                    health_present=said.health,
-                    police_present=said.police,
-                    surviving_person_id=survivors[i] if survivor >= 0 else b"",
-                    rule_version=RULE_VERSION,
-                    raised_at=raised_at,
-                    backfill=marked,
-                )
-            )
-        self.told.follow(drafted[:, 0], drafted[:, 1], known_at, np.full(len(drafts), raised_at), drafted[:, 3])
-        return alerts
+        said = list(map(self._said, known_at.tolist()))
+        survivors = zip(drafts.survivors.tolist(), self._names.persons(drafts.survivors), strict=True)
+        columns = (
+            range(first, first + count),
+            ids.view("V16")[:, 0].tolist(),
+            [_KINDS[kind] for kind in drafts.kinds.tolist()],
+            self._names.persons(drafts.persons),
+            [each.agencies for each in said],
+            [next(members) if says else () for says in saying.tolist()],
+            [_BANDS[band] for band in bands.tolist()],
+            [each.health for each in said],
+            [each.police for each in said],
+            [name if survivor >= 0 else b"" for survivor, name in survivors],
+            [RULE_VERSION] * count,
+            [raised_at] * count,
+            marked.tolist(),
+        )
+        self.told.follow(drafts.kinds, drafts.persons, known_at, np.full(count, raised_at), drafts.survivors)
+        return list(map(Alert._make, zip(*columns, strict=True)))
+
+    def _members(self, people: People, records: _Active, places: Numbers) -> list[tuple[AlertMember, ...]]:
+        """Active records of the persons at some places (n,), by place."""
+        chosen = np.zeros(len(people), np.bool_)
+        chosen[places] = True
+        active = np.flatnonzero(records.active & np.repeat(chosen, np.diff(people.offsets)))
+        names = [agency.name for agency in self._settings.agencies]
+        agencies = [names[agency] for agency in records.agencies[active].tolist()]
+        columns = people.records[active].tolist(), agencies, records.days[active].tolist()
+        members = list(map(AlertMember._make, zip(*columns, strict=True)))
+        first, last = np.searchsorted(active, [people.offsets[places], people.offsets[places + 1]]).tolist()
+        return [tuple(members[start:stop]) for start, stop in zip(first, last, strict=True)]
+
+    def _of_loads(self, people: People, records: _Active, *, heard: bool) -> dict[AlertKind, NDArray[np.bool_]]:
+        """Of two kinds of alerts, about which persons (n,) they would be news of first loads alone: never where what
+        was `heard` is not of records."""
+        loaded = self._registry.are_backfill(people.records) & heard
+        starts, active = people.offsets[:-1], records.active
+        # the record that came last
+        latest = np.maximum.reduceat(np.where(active, 2 * self._registry.frames(people.records) + loaded, 0), starts)
+        told = np.repeat(self.told.agencies(people.oldest), np.diff(people.offsets))
+        untold = active & ((told >> np.maximum(records.agencies, 0).astype(np.uint64)) & np.uint64(1) == 0)
+        return {
+            AlertKind.KNOWN_TO_TWO: latest & 1 == 1,
+            AlertKind.FURTHER_AGENCY: ~np.logical_or.reduceat(untold & ~loaded, starts),
+        }
 
     def _said(self, agencies: int) -> _Said:
         """What an alert says of a set of agencies; there are few sets."""

@@ -132,7 +132,7 @@ class Explainer:
             evidence=self._evidence(comparison),
             prior=_half(comparison.prior) if comparison else 0.0,
             weight=_half(comparison.total if comparison else 0.0 if reviewed else weight),
-            confidence=confidence(weight),
+            confidence=ConfidenceBand(int(confidence(weight))),
             reviewed=reviewed,
             rival=comparison.rival if comparison else "",
         )

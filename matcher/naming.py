@@ -30,9 +30,8 @@ class Names:
         """Names of the persons of some oldest records (n,)."""
         plain = np.zeros((len(oldest), 2), ">i8")
         plain[:, 1] = oldest
-        names = self._encrypt.update(plain.tobytes())
-        size = 2 * _NUMBER_BYTES
-        return [names[at : at + size] for at in range(0, len(names), size)]
+        names: list[bytes] = np.frombuffer(self._encrypt.update(plain.tobytes()), "V16").tolist()
+        return names
 
     def oldest_record(self, person_id: bytes) -> int:
         """The number a person's name was made of, -1 if it is none of this database."""

@@ -10,7 +10,7 @@ Time passes with frames: the first frame of a day looks at everything that time 
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
@@ -90,6 +90,7 @@ class Pipeline:
         self._now = now
         self._about_to_commit = about_to_commit
         self._names = Names(store.database_id)
+        self._beside = ThreadPoolExecutor(1, "intake")
         self.rebuild()
 
     # -- memory ------------------------------------------------------------------------------------------------------
@@ -138,9 +139,12 @@ class Pipeline:
             if group.of_records and not group.entered:
                 self._intake.enter(group.frames, group.outcome, self._epochs)
             others_wait = not singly and self.store.committed_through > group.outcome.matched_through
-            with ThreadPoolExecutor(1, "intake") as beside:
-                entering = beside.submit(self._enter_after, group) if others_wait and group.of_records else None
+            ahead = others_wait and group.of_records
+            entering = self._beside.submit(self._enter_after, group) if ahead else None
+            try:
                 self._match(group)
+            finally:
+                wait([entering] if entering else [])  # whatever was raised: both change what memory holds
             if entering:
                 self._complete = False
                 self._entered = entering.result()

@@ -123,18 +123,18 @@ class Standings:
         return np.where(enough, self.agencies, 0)
 
 
-class Draft(NamedTuple):
-    """An alert to raise."""
+class Drafts(NamedTuple):
+    """Alerts to raise, in columns (n,), in order."""
 
-    kind: AlertKind
-    person: int
-    place: int = -1
-    """Where in the standings the person is, -1 if it is no more."""
-    survivor: int = -1
-    """For MERGED: the person that remains."""
+    kinds: Numbers
+    persons: Numbers
+    places: Numbers
+    """Where in the standings each person is, -1 if it is no more."""
+    survivors: Numbers
+    """For MERGED the person that remains, else -1."""
 
 
-def decide(told: Told, gone: Numbers, heirs: Numbers, now: Standings) -> list[Draft]:
+def decide(told: Told, gone: Numbers, heirs: Numbers, now: Standings) -> Drafts:
     """Alerts to raise, in order: person by person as they stand, then persons that are no more.
 
     `now`: persons that are new or may have changed. `gone` (k,): persons that are no more; `heirs` (k,): for each the
@@ -154,30 +154,28 @@ def decide(told: Told, gone: Numbers, heirs: Numbers, now: Standings) -> list[Dr
         (AlertKind.FURTHER_AGENCY, known & awake & ((known_to & ~agencies) != 0) & ~now.quiet),
         (AlertKind.ESCALATION, known & now.contacted),
     )
-    places = [np.flatnonzero(chosen) for _, chosen in by_place]
-    order = np.lexsort((np.repeat(np.arange(len(places)), [len(at) for at in places]), np.concatenate(places)))
-    listed = [
-        Draft(kind, person, place)
-        for (kind, _), at in zip(by_place, places, strict=True)
-        for person, place in zip(now.persons[at].tolist(), at.tolist(), strict=True)
-    ]
-    return [listed[i] for i in order.tolist()] + _farewells(told, gone, heirs, now, known)
+    chosen = [np.flatnonzero(flags) for _, flags in by_place]
+    places = np.concatenate(chosen)
+    kinds = np.repeat([int(kind) for kind, _ in by_place], [len(at) for at in chosen])
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    standing = Drafts(kinds[order], now.persons[places], places, np.full(len(places), -1))
+    parts = zip(standing, _farewells(told, gone, heirs, now, known), strict=True)
+    return Drafts(*map(np.concatenate, parts))
 
 
-def _farewells(told: Told, gone: Numbers, heirs: Numbers, now: Standings, known: Flags) -> list[Draft]:
+def _farewells(told: Told, gone: Numbers, heirs: Numbers, now: Standings, known: Flags) -> Drafts:
     """Alerts about persons that are no more."""
     chosen = told.known(gone) & ~np.isin(gone, now.persons)
     gone, heirs = gone[chosen], heirs[chosen]
-    if not len(gone):
-        return []
     # one more, to be found at -1: no heir
     holders, free = np.append(now.holders, np.uint64(0)), np.append(~now.restricted, False)
     # what was told of a dormant person may be as true of its heir
     inherits = told.dormant(gone) & free[heirs] & ((told.agencies(gone) & ~holders[heirs]) == 0)
     merged = np.append(known, False)[heirs] | inherits
-    return [
-        Draft(AlertKind.MERGED, person, survivor=int(now.persons[heir]))
-        if joined
-        else Draft(AlertKind.WITHDRAWN, person)
-        for person, heir, joined in zip(gone.tolist(), heirs.tolist(), merged.tolist(), strict=True)
-    ]
+    return Drafts(
+        kinds=np.where(merged, AlertKind.MERGED, AlertKind.WITHDRAWN),
+        persons=gone,
+        places=np.full(len(gone), -1),
+        survivors=np.where(merged, np.append(now.persons, -1)[heirs], -1),
+    )

@@ -25,11 +25,9 @@ def weight_of(probability: float) -> float:
 _HIGH, _VERY_HIGH = weight_of(0.99), weight_of(0.9999)
 
 
-def confidence(weight: float) -> ConfidenceBand:
-    """Band of a match weight; see the contract for the bounds."""
-    if weight >= _VERY_HIGH:
-        return ConfidenceBand.VERY_HIGH
-    return ConfidenceBand.HIGH if weight >= _HIGH else ConfidenceBand.MODERATE
+def confidence(weights: NDArray[np.float32] | float) -> NDArray[np.int64]:
+    """`ConfidenceBand` of match weights, in their shape; see the contract for the bounds."""
+    return np.asarray(ConfidenceBand.MODERATE + np.searchsorted((_HIGH, _VERY_HIGH), weights, side="right"))
 
 
 @dataclass(frozen=True, slots=True)

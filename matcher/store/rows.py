@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -20,6 +21,10 @@ _KINDS = {int(kind): kind for kind in AlertKind}
 _BANDS = {int(band): band for band in ConfidenceBand}
 _MEMBERS = 5
 """Place of the members in a row of an alert."""
+_TOGETHER = 32
+"""Alerts written by one statement: each one gives Python's lock away, and waits for it behind all the calls."""
+_INSERT, _VALUES = SQL["add_alert"].removesuffix(";").split("VALUES")
+_ADD_TOGETHER = f"{_INSERT}VALUES{','.join([_VALUES] * _TOGETHER)}"
 _KEPT = 4096
 """Texts of agencies remembered: few agencies are known of one person, so the same ones come again and again."""
 
@@ -32,8 +37,12 @@ def frame_of(row: Sequence[Any]) -> Frame:
 
 def write_alerts(writer: apsw.Connection, alerts: Sequence[Alert]) -> None:
     """Append alerts. `ValueError` if an alert_id is repeated."""
+    rows = list(map(_row_of, alerts))
+    together = len(rows) // _TOGETHER * _TOGETHER
     try:
-        writer.executemany(SQL["add_alert"], map(_row_of, alerts))
+        for at in range(0, together, _TOGETHER):
+            writer.execute(_ADD_TOGETHER, tuple(chain.from_iterable(rows[at : at + _TOGETHER])))
+        writer.executemany(SQL["add_alert"], rows[together:])
     except apsw.ConstraintError as error:
         raise ValueError("an alert_id stands in the log already") from error
 

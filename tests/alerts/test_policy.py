@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.alerts.policy import Draft, Standings, Told, decide
+from matcher.alerts.policy import Standings, Told, decide
 from matcher.model import AlertKind
 from tests import reference
 from tests.reference import Standing, ToldOf
@@ -17,6 +18,14 @@ P, Q, R = 1, 3, 2
 """Persons by their oldest records."""
 AGENCIES = "abcd"
 NONE: frozenset[str] = frozenset()
+
+
+class Draft(NamedTuple):
+    """An alert to raise."""
+
+    kind: AlertKind
+    person: int
+    survivor: int = -1
 
 
 def bits(agencies: Iterable[str]) -> int:
@@ -74,7 +83,7 @@ def content(told: Told) -> dict[int, ToldOf]:
 
 
 def decided(told: dict[int, ToldOf], before: dict[int, frozenset[int]], after: list[Standing]) -> list[Draft]:
-    """What the rules say, without the places, after checking that plain Python says the same."""
+    """What the rules say, after checking that plain Python says the same."""
     heirs = []
     for records in before.values():
         found = [place for place, now in enumerate(after) if now.records & records]
@@ -88,12 +97,12 @@ def decided(told: dict[int, ToldOf], before: dict[int, frozenset[int]], after: l
         quiet=np.array([each.quiet for each in after], bool),
     )
     drafts = decide(columns(told), np.array([*before], np.int64), np.array(heirs, np.int64), now)
-    for draft in drafts:
-        gone = draft.place < 0
-        assert draft.person in before if gone else after[draft.place].person == draft.person
-    found = [(draft.kind, draft.person, draft.survivor) for draft in drafts]
+    for person, place in zip(drafts.persons.tolist(), drafts.places.tolist(), strict=True):
+        assert person in before if place < 0 else after[place].person == person
+    columns_of = drafts.kinds.tolist(), drafts.persons.tolist(), drafts.survivors.tolist()
+    found = [Draft(AlertKind(kind), person, survivor) for kind, person, survivor in zip(*columns_of, strict=True)]
     assert found == reference.decide(told, before, after)
-    return [draft._replace(place=-1) for draft in drafts]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,11 @@ def test_thresholds_are_the_odds():
 
 def test_bands():
     weights = [weight_of(p) for p in (0.95, 0.9901, 0.99991)]
-    assert [confidence(w) for w in weights] == [ConfidenceBand.MODERATE, ConfidenceBand.HIGH, ConfidenceBand.VERY_HIGH]
+    assert confidence(np.array(weights, np.float32)).tolist() == [
+        ConfidenceBand.MODERATE,
+        ConfidenceBand.HIGH,
+        ConfidenceBand.VERY_HIGH,
+    ]
 
 
 def test_the_server_s_defaults_are_the_same():
