@@ -184,6 +184,7 @@ def _submit(deployment: Deployment, submissions: list[tuple[Record, RecordBatch]
         if agency not in senders:
             sender = Sender(deployment, agency)
             senders[agency] = FeedClient(sender.channel)
+            senders[agency].check_name(agency)  # an integration's connection is open
     began = time.monotonic()
     answered: list[_Call] = []
 

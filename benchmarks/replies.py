@@ -3,9 +3,10 @@
 One agency makes calls of four classes in random order: its record matches another agency's, matches nobody's, repeats
 one it sent before, or replaces one. During each call, a few milliseconds after it, it makes a neutral one over
 another connection, the same every time (a repeated request, which waits for the database as any other but leaves
-nothing to match), so that matching of the first is felt if it can be. Replies must be the same bytes; times of each
-pair of classes go through a rank classifier: the share of pairs of calls that their times put in the right order. 0.5
-is a coin; the interval is DeLong's (Biometrics 44, 1988).
+nothing to match), so that matching of the first is felt if it can be, and that a coordinator is told of it, who listens
+and acknowledges. Replies must be the same bytes; times of each pair of classes go through a rank classifier: the share
+of pairs of calls that their times put in the right order. 0.5 is a coin; the interval is DeLong's (Biometrics 44,
+1988).
 """
 
 import itertools
@@ -88,7 +89,13 @@ def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None)
         with Deployment(folder, agencies=AGENCIES[:2], population=10 * calls, options=options) as deployment:
             deployment.set_up()
             deployment.start()
-            outcomes = _measure(deployment, calls, seed, methods)
+            config, out = deployment.coordinator_config, folder / "alerts.jsonl"
+            coordinator = deployment.spawn("alerts", "watch", "--config", config, "--out", out)
+            try:
+                outcomes = _measure(deployment, calls, seed, methods)
+            finally:
+                coordinator.terminate()
+                coordinator.wait()
     finally:
         shutil.rmtree(folder)
     for method, outcome in outcomes.items():

@@ -13,6 +13,7 @@ from matcher.errors import AcknowledgeAheadError, ConsumerFencedError, InvalidAr
 from matcher.explanation import ExplainedLink, Explainer
 from matcher.frame import pack_answer
 from matcher.model import Alert, Answer, FrameKind, Resolution
+from matcher.service.beat import to_beat
 from matcher.service.identity import REFUSAL
 from matcher.service.matching import Matching
 from matcher.v1 import alert_service_pb2 as pb
@@ -86,6 +87,7 @@ class AlertServicer(AlertServiceServicer):
                 yield pb.WatchAlertsResponse(checkpoint=sequence)
                 quiet_since = monotonic()
             self._matching.wait_for_alert(sequence, _FENCE_SECONDS)
+            self._matching.pause(to_beat())
 
     def AcknowledgeAlerts(
         self, request: pb.AcknowledgeAlertsRequest, context: grpc.ServicerContext

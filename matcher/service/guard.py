@@ -3,12 +3,10 @@
 Handlers get raw bytes from gRPC and are parsed here, so that a caller without the right to a method cannot make its
 message be read. What is asked and told goes through the audit log (`matcher.service.auditing`).
 
-What an agency is answered leaves on a beat: matching shares a processor, a lock and a disk with the calls, so how long
-a call works would tell what matching has to do (`python -m benchmarks replies` measures it).
+When an agency is answered, and when others are heard, is kept apart: see `matcher.service.beat`.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator
 from threading import Lock
@@ -18,20 +16,12 @@ import grpc
 
 from matcher.errors import InvalidArgumentError, MatcherError, QuotaExceededError, UnknownCallerError, for_log
 from matcher.service.auditing import Auditor
+from matcher.service.beat import to_beat, to_quiet
 from matcher.service.identity import Caller, Directory, Role, authorise, fingerprint
 from matcher.service.metrics import CANCELLED, SERVED, Metrics
 from matcher.service.status import status_of
 
 log = logging.getLogger(__name__)
-BEAT_SECONDS = 0.025
-"""An agency's reply leaves so long after its request came, or twice so long, and so on: longer than a call of one
-record works and its matching goes on, erasing what it replaces included. What that does not hide is in
-`docs/benchmarks.md`."""
-
-BLUR_SECONDS = 0.01
-"""A reply leaves so long after its beat at most, drawn at random: a call that arrives while matching works is taken up
-a fraction of a millisecond later, and its beat begins later by that."""
-
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the type stubs only
 
 
@@ -83,32 +73,35 @@ class Guard(grpc.ServerInterceptor):
 
         def replies(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             """The one reply of a unary method, or all of a stream."""
-            beat = _Beat()
+            of_an_agency = False
             audited = self._auditor.call(method)
             try:
                 caller = self._directory.identify(context)
-                beat.kept = caller.role is Role.AGENCY
+                of_an_agency = caller.role is Role.AGENCY
+                if not of_an_agency:
+                    time.sleep(to_beat())
                 audited.by(caller)
                 authorise(caller, method)
                 audited.justified(context.invocation_metadata())
                 if handler.request_streaming or handler.response_streaming:
                     self._hold(context, caller)
                 parsed = (
-                    map(audited.asked, _parts(parse, request, beat))
+                    map(audited.asked, (_parse(parse, part) for part in request))
                     if handler.request_streaming
                     else audited.asked(_parse(parse, request))
                 )
                 for reply in call(parsed, context) if handler.response_streaming else (call(parsed, context),):
                     audited.told(reply)
-                    if handler.request_streaming or not handler.response_streaming:
-                        beat.wait()
+                    if of_an_agency and (handler.request_streaming or not handler.response_streaming):
+                        time.sleep(to_quiet())
                     yield reply
             except Exception as error:
                 if isinstance(error, UnknownCallerError):
                     audited.by_unknown(fingerprint(context))
                 if not isinstance(error, grpc.RpcError):
                     audited.refused(_reason(error))
-                beat.wait()
+                if of_an_agency:
+                    time.sleep(to_quiet())
                 self._refuse(context, method, error)
             except GeneratorExit:
                 self._metrics.count(method, CANCELLED)
@@ -142,27 +135,6 @@ class Guard(grpc.ServerInterceptor):
 
 def _reason(error: Exception) -> str:
     return error.REASON if isinstance(error, MatcherError) else MatcherError.REASON
-
-
-class _Beat:
-    """When the answer to the last request may leave, if the beat is `kept` for its caller."""
-
-    def __init__(self) -> None:
-        self.kept = False
-        self.began = time.monotonic()
-
-    def wait(self) -> None:
-        """Return on the next beat, and not quite."""
-        if self.kept:
-            late = random.SystemRandom().uniform(0, BLUR_SECONDS)
-            time.sleep(BEAT_SECONDS - (time.monotonic() - self.began) % BEAT_SECONDS + late)
-
-
-def _parts(parse: Callable[[bytes], Any], requests: Iterator[bytes], beat: _Beat) -> Iterator[Any]:
-    """A stream's requests, each with a beat of its own."""
-    for request in requests:
-        beat.began = time.monotonic()
-        yield _parse(parse, request)
 
 
 def _parse(parse: Callable[[bytes], Any], data: bytes) -> Any:

@@ -2,7 +2,6 @@
 wakes those who wait for alerts."""
 
 import logging
-import random
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Condition, Event, Thread
@@ -10,15 +9,12 @@ from time import monotonic
 
 from matcher.errors import MatcherError, for_log
 from matcher.pipeline import Pipeline
+from matcher.service.beat import to_beat
 from matcher.store.base import Store
 
 log = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
-_LATEST_SECONDS = 0.015
-"""Matching that was at rest begins so long after a frame was committed at most, at a moment drawn at random: else an
-agency's next call, sent at the right moment, would come back later by what its last one gave to do. It is over before
-that one's reply leaves (`guard.BEAT_SECONDS`)."""
 _ROOM_SECONDS = 10.0
 MOST_WAITING = 2
 """Frames that wait for matching before feeds are slowed down: well under a second's work, so that an alert is never
@@ -120,13 +116,13 @@ class Matching:
                 while not self._stopping.is_set() and self._match_next():
                     self._set_working(True)
                     self._notify()
-                self.store.drop_caches()
                 if self.pipeline.index.is_worn:
                     log.info("most rows in memory are of records sent again or removed: it is made anew")
                     self.pipeline.rebuild()
                 self._set_working(True)
-                if self._committed.wait(_IDLE_SECONDS):
-                    self.pause(random.SystemRandom().uniform(0, _LATEST_SECONDS))
+                self._committed.wait(_IDLE_SECONDS)
+                self.pause(to_beat())
+                self.store.drop_caches()  # on a beat of its own: matching that erased has taken long enough of the last
             except Exception as error:
                 self._recover(error)
 

@@ -22,7 +22,6 @@ APPLICATION_ID = 0x46464D44
 """`FFMD` in the header: this file is a matcher's database."""
 BUSY_MS = 5_000
 _CHECKPOINT_WAIT_MS = 50
-_CHECKPOINT_PAGES = 250  # less than a feed's frame: more is no faster, and some appends wait longer
 _LOG_BYTES = 16 << 20
 _CACHE_KIB = 64 << 10
 _ID_BYTES = 16
@@ -108,7 +107,6 @@ def open_writer(path: Path, key: bytes | None, *, proved: bool = False) -> apsw.
         connection.pragma("foreign_keys", True)
         connection.pragma("journal_size_limit", _LOG_BYTES)
         connection.pragma("cache_size", -_CACHE_KIB)
-        connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
     except BaseException:
         connection.close()
         raise

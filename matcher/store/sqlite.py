@@ -31,8 +31,9 @@ from matcher.model import (
     Resolution,
 )
 from matcher.store.base import FeedState, MatchedFrame, Tellings
+from matcher.store.checkpoint import Checkpoints
 from matcher.store.checks import check_outcome
-from matcher.store.connection import cut_log, lock, make_private, open_reader, open_writer, prepare, translated
+from matcher.store.connection import connect, cut_log, lock, make_private, open_reader, open_writer, prepare, translated
 from matcher.store.lookup import Lookup
 from matcher.store.outcome import needs_lookup, write_outcome
 from matcher.store.packed import read_links
@@ -81,6 +82,9 @@ class SqliteStore(SqliteCases):
             undo.callback(
                 self._writer.config, apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1
             )  # what is refused stays as it is
+            with translated():
+                self._checkpoints = Checkpoints(self._writer, connect(path, key))
+            undo.callback(self._checkpoints.close)
             with self._writing() as writer:
                 prepare(writer)
                 self._tally.prove(writer.execute(SQL["transactions"]).get)
@@ -113,6 +117,7 @@ class SqliteStore(SqliteCases):
             if descriptor < 0:
                 return
             try:
+                self._checkpoints.close()
                 self._reader.close()
                 self._writer.close()
                 self._tally.close()
@@ -325,6 +330,10 @@ class SqliteStore(SqliteCases):
         for turn, connection in ((self._read_lock, self._reader), (self._write_lock.ahead(), self._writer)):
             with turn, translated():
                 connection.release_memory()
+        with self._writing() as writer:  # or the next call would take longer, for finding nothing of what it reads
+            writer.execute(SQL["request_content"], ("", ""))
+            writer.execute(SQL["next_offset"], ("", ""))
+        self._value("next_offset", "", "")
 
     def feed_states(self) -> list[FeedState]:
         """See `Store`."""
@@ -353,7 +362,8 @@ class SqliteStore(SqliteCases):
             self._erased_in_log |= erases
             self._erased_in_caches |= erases
             if self._erased_in_log:
-                self._erased_in_log = not cut_log(self._writer)
+                with self._checkpoints.copying:
+                    self._erased_in_log = not cut_log(self._writer)
 
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:

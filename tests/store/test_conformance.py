@@ -233,6 +233,8 @@ def test_a_gone_record_leaves_no_link_answer_or_membership(store: Store) -> None
         MatchOutcome(2, alerts=[alert(2, 1), alert(4, 1)]),
         MatchOutcome(2, alerts=[alert(2, 1, alert_id=(1).to_bytes(16, "big"))]),
         MatchOutcome(2, alerts=[alert(2, 1), alert(3, 1, alert_id=(2).to_bytes(16, "big"))]),
+        MatchOutcome(2, alerts=[*(alert(n, 1) for n in range(2, 40)), alert(40, 1, alert_id=(9).to_bytes(16, "big"))]),
+        MatchOutcome(2, alerts=[alert(n, 1, alert_id=(n % 20).to_bytes(16, "big")) for n in range(2, 40)]),
         MatchOutcome(2, links=links((2, 2, 1.0))),
         MatchOutcome(2, answers=[answer(3, 2)]),
         MatchOutcome(2, patches=[Patch(1, 10_000, b"x")]),
@@ -269,13 +271,13 @@ def test_an_emptied_frame_can_neither_be_patched_nor_numbered(store: Store) -> N
 
 
 def test_alerts_come_in_order_without_gaps_as_they_were_raised(store: Store) -> None:
-    raised = [alert(n, 9 - n, n) for n in range(1, 6)]
+    raised = [alert(n, 99 - n, n) for n in range(1, 76)]  # more than one statement writes
     store.commit_matching(MatchOutcome(0, alerts=raised[:2]))
     store.commit_matching(MatchOutcome(0, alerts=raised[2:]))
-    assert store.last_sequence == 5
+    assert store.last_sequence == 75
     assert store.alerts_after(0, 99) == raised
     assert store.alerts_after(2, 2) == raised[2:4]
-    assert store.alerts_after(5, 9) == store.alerts_after(2**64 - 1, 9) == store.alerts_after(0, 0) == []
+    assert store.alerts_after(75, 9) == store.alerts_after(2**64 - 1, 9) == store.alerts_after(0, 0) == []
     assert store.alert(raised[3].alert_id) == raised[3]
     with pytest.raises(NotFoundError):
         store.alert(b"no such alert id")
