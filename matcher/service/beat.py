@@ -10,7 +10,7 @@ import random
 import time
 
 BEAT_SECONDS = 0.015
-_BUSY_SECONDS = 0.008
+_BUSY_SECONDS = 0.0065
 """Longer than matching of one record takes, erasing what it replaces included."""
 _BLUR_SECONDS = 0.001
 """A reply leaves so much later at most, drawn at random: caches that matching has used make a later call a little
