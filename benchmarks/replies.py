@@ -90,12 +90,11 @@ def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None)
             deployment.set_up()
             deployment.start()
             config, out = deployment.coordinator_config, folder / "alerts.jsonl"
-            coordinator = deployment.spawn("alerts", "watch", "--config", config, "--out", out)
-            try:
-                outcomes = _measure(deployment, calls, seed, methods)
-            finally:
-                coordinator.terminate()
-                coordinator.wait()
+            with deployment.spawn("alerts", "watch", "--config", config, "--out", out) as coordinator:
+                try:
+                    outcomes = _measure(deployment, calls, seed, methods)
+                finally:
+                    coordinator.terminate()
     finally:
         shutil.rmtree(folder)
     for method, outcome in outcomes.items():

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +16,16 @@ from matcher.agency import push as pushing
 from matcher.agency.client import FeedClient
 from matcher.agency.push import ClearTextSource, TokenFileSource, push, write_token_file
 from matcher.cli import main
-from matcher.config import AgencyConfig, CoordinatorConfig
+from matcher.config import AgencyConfig, CoordinatorConfig, ServerConfig
 from matcher.coordinator.client import AlertClient, OpenedAlert
 from matcher.coordinator.opening import Opener
 from matcher.errors import InputFileError, RemoteError
 from matcher.frame import unpack_records
-from matcher.keyfile import DATABASE_KEY_LABEL, read_key
 from matcher.model import AlertKind
+from matcher.pipeline import Pipeline
 from matcher.rpc import open_channel
-from matcher.store.sqlite import SqliteStore
+from matcher.service.database import open_store
+from matcher.service.server import bound_model, scorer_of, settings_of
 from tests.agency.deployed import agency_config, csv_of
 from tests.factory import model
 from tests.service.servers import Deployed, people, person, wait_until
@@ -181,16 +183,12 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.Mo
             length = push_file(deployment, agency, files[agency], resumed)
             assert length == (population.records.agency == agency).sum()
             assert killed_at <= resumed[0] < length
-        broken = outcome(deployment)
-        deployment.stop()
-        held = records_of(deployment.folder / "matcher.db")
-        assert len(held) == len(set(held)) == 1500
+        broken = persons_of(deployment)
         deployment.server_config.write_text(calm.replace('"matcher.db"', '"calm.db"'))
         deployment.start()
         for agency in KILLS:
             push_file(deployment, agency, files[agency], [])
-        assert outcome(deployment) == broken
-        assert len(broken) > 200
+        assert persons_of(deployment) == broken
 
 
 def push_file(deployment: Deployment, agency: str, file: Path, offsets: list[int]) -> int:
@@ -215,27 +213,35 @@ def push_until_killed(deployment: Deployment, agency: str, file: Path, at: int) 
     return max(offsets)
 
 
-def outcome(deployment: Deployment) -> set[Person]:
-    """What the coordinator is told in all."""
+def persons_of(deployment: Deployment) -> set[frozenset[tuple[int, bytes]]]:
+    """Agency and alias of each record of everyone, after a look at what was told and at what is stored; the matcher is
+    stopped. An alert names who was known when it was raised, so which records of one agency it names goes with how
+    frames came together."""
     deployment.wait_until_matched(60)
-    config = CoordinatorConfig.load(deployment.coordinator_config)
+    coordinator = CoordinatorConfig.load(deployment.coordinator_config)
     with AlertClient(
-        open_channel(config.matcher, config.tls), "desk", Opener.load(config.private_key), config.scheme
+        open_channel(coordinator.matcher, coordinator.tls),
+        "desk",
+        Opener.load(coordinator.private_key),
+        coordinator.scheme,
     ) as client:
-        return persons_told(list(client.alerts(follow=False)))
-
-
-def records_of(database: Path) -> list[tuple[str, bytes]]:
-    """Agency and alias of every record a stopped matcher holds."""
-    store = SqliteStore(database, read_key(database.with_name("database.key"), DATABASE_KEY_LABEL))
-    try:
-        return [
+        told = persons_told(list(client.alerts(follow=False)))
+    deployment.stop()
+    config = ServerConfig.load(deployment.server_config)
+    with closing(open_store(config)) as store:
+        sent = [
             (matched.frame.agency, alias.tobytes())
             for matched in store.matched_frames()
             for alias in unpack_records(matched.frame.payload, matched.frame.epoch).aliases[matched.record_numbers >= 0]
         ]
-    finally:
-        store.close()
+        assert len(sent) == len(set(sent)) == 1500
+        pipeline = Pipeline(store, scorer_of(config, bound_model(config, store)), settings_of(config))
+        persons = [
+            pipeline.registry.described(np.array(person.records))[:2]
+            for person in pipeline.persons.people(pipeline.persons.everyone())
+        ]
+    assert len(told) == sum(len(set(agencies)) > 1 for agencies, _ in persons) > 200
+    return {frozenset(zip(agencies, aliases, strict=True)) for agencies, aliases in persons}
 
 
 # -- checked before anything is sent ---------------------------------------------------------------------------------
