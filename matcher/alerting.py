@@ -17,6 +17,8 @@ from matcher.clustering.graph import Numbers
 from matcher.clustering.persons import People
 from matcher.clustering.resolve import Person
 from matcher.model import (
+    ALERT_KINDS,
+    CONFIDENCE_BANDS,
     HEALTH,
     POLICE,
     UNKNOWN_DAY,
@@ -26,7 +28,6 @@ from matcher.model import (
     Case,
     ClosedRecord,
     Closure,
-    ConfidenceBand,
     Contact,
     Frame,
     FrameKind,
@@ -38,8 +39,6 @@ from matcher.scoring.decision import confidence
 from matcher.settings import MOST_AGENCIES, AgencyInfo, Settings
 from matcher.store.base import Store, Tellings
 
-_KINDS = {int(kind): kind for kind in AlertKind}
-_BANDS = {int(band): band for band in ConfidenceBand}
 _NONE = np.empty(0, np.int64)
 _WITHOUT_MEMBERS = (AlertKind.NO_LONGER_IDENTIFIED, AlertKind.WITHDRAWN, AlertKind.MERGED)
 """They say of whom they are, and nothing that was not said before."""
@@ -308,11 +307,11 @@ class Alerting:
         columns = (
             range(first, first + count),
             ids.view("V16")[:, 0].tolist(),
-            [_KINDS[kind] for kind in drafts.kinds.tolist()],
+            [ALERT_KINDS[kind] for kind in drafts.kinds.tolist()],
             self._names.persons(drafts.persons),
             [each.agencies for each in said],
             [next(members) if says else () for says in saying.tolist()],
-            [_BANDS[band] for band in bands.tolist()],
+            [CONFIDENCE_BANDS[band] for band in bands.tolist()],
             [each.health for each in said],
             [each.police for each in said],
             [name if survivor >= 0 else b"" for survivor, name in survivors],

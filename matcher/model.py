@@ -171,6 +171,11 @@ class ConfidenceBand(IntEnum):
     VERY_HIGH = 3
 
 
+ALERT_KINDS = {int(kind): kind for kind in AlertKind}
+CONFIDENCE_BANDS = {int(band): band for band in ConfidenceBand}
+"""By number: several times as fast as asking the class, and there is one of each an alert."""
+
+
 class AlertMember(NamedTuple):
     """One record of an alerted person; what is secret about it stands in the record's frame alone."""
 

@@ -13,7 +13,7 @@ from matcher.service.beat import to_beat
 from matcher.store.base import Store
 
 log = logging.getLogger(__name__)
-_IDLE_SECONDS = 1.0
+_IDLE_SECONDS = 0.5
 _RETRY_SECONDS = 2.0
 _ROOM_SECONDS = 10.0
 MOST_WAITING = 2

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from matcher.errors import NotFoundError
-from matcher.model import Alert, AlertKind, AlertMember, Case, Closure, ConfidenceBand, Frame, FrameKind
+from matcher.model import ALERT_KINDS, CONFIDENCE_BANDS, Alert, AlertMember, Case, Closure, Frame, FrameKind
 from matcher.store.base import Tellings
 from matcher.store.checks import state_of
 from matcher.store.lookup import Lookup
@@ -17,8 +17,6 @@ from matcher.store.queries import QUERIES as SQL
 
 MOST = 2**63 - 1
 """The largest integer SQLite stores."""
-_KINDS = {int(kind): kind for kind in AlertKind}
-_BANDS = {int(band): band for band in ConfidenceBand}
 _MEMBERS = 5
 """Place of the members in a row of an alert."""
 _TOGETHER = 32
@@ -147,11 +145,11 @@ def _alert_of(row: Sequence[Any], members: list[list[Any]]) -> Alert:
     return Alert(
         sequence=sequence,
         alert_id=alert_id,
-        kind=_KINDS[kind],
+        kind=ALERT_KINDS[kind],
         person_id=person_id,
         agencies=_agencies_of(agencies),
         members=tuple(map(AlertMember._make, members)),
-        confidence=_BANDS[confidence],
+        confidence=CONFIDENCE_BANDS[confidence],
         health_present=bool(health),
         police_present=bool(police),
         surviving_person_id=surviving,

@@ -1,4 +1,5 @@
-"""The store on disk. One connection writes and one reads, each behind its own lock: readers never wait for the disk."""
+"""The store on disk. One connection writes and one reads, each behind its own lock: readers never wait for the disk. A
+third one copies the log into the database."""
 
 import logging
 import os
