@@ -309,6 +309,7 @@ def test_evidence_sums_to_the_weight(deployed: Deployed, other: dict[str, str]) 
 def test_an_explanation_has_every_link_strongest_first(deployed: Deployed) -> None:
     for agency, other in (("police", {}), ("clinic", {}), ("council", {"postcode": "", "address": ""})):
         send(deployed, agency, [person(0, **other)])
+        deployed.settle()  # what is matched together makes one alert
     alert = deployed.alerts()[-1]
     assert alert.kind is AlertKind.FURTHER_AGENCY
     links = explained(deployed, alert.alert_id).links
