@@ -26,6 +26,7 @@ from matcher.pipeline import Pipeline
 from matcher.scheme import LinkageScheme
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
+from matcher.scoring.partners import Partners
 from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import calibrated
 from matcher.settings import MOST_AGENCIES, AgencyInfo, Settings
@@ -148,9 +149,10 @@ def link_batches(
             raise InputFileError("a record reference of one agency stands in two places; each record may come once")
     if model is None:
         model = calibrated(MatchModel.shipped(scheme), calibrate(columns, scheme))
+    partners = None
     if expected_population is None:
-        expected_population, model = _estimated(store, model, len(references))
-    scorer = Scorer(model, expected_population, thresholds)
+        expected_population, model, partners = _estimated(store, model, len(references))
+    scorer = Scorer(model, expected_population, thresholds, partners)
     if len(agencies) > MOST_AGENCIES:
         raise InputFileError(f"the files name {len(agencies)} agencies; {MOST_AGENCIES} can be linked at most")
     sectors = tuple(AgencyInfo(agency, "council") for agency in agencies)
@@ -190,18 +192,19 @@ class _Tokenising:
         return found
 
 
-def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int, MatchModel]:
-    """The population that the records themselves speak for, and the model adapted to them."""
+def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int, MatchModel, Partners | None]:
+    """The population that the records themselves speak for, the model adapted to them, and what pairs say of each
+    other."""
     evidence = Evidence(model.scheme, Settings(()).block_cap)
     for frame in store.frames_after(0, records):
         batch = unpack_records(frame.payload, frame.epoch)
         evidence.add(frame.agency, batch, np.ones(batch.record_count, bool))
     if evidence.all_pairs < LEAST_POPULATION:  # too few to estimate anything from
-        return LEAST_POPULATION, model
+        return LEAST_POPULATION, model, None
     adapted = evidence.adapt(model)
     if adapted is None:
-        return max(records, LEAST_POPULATION), model
-    return adapted.population, adapted.model
+        return max(records, LEAST_POPULATION), model, None
+    return adapted.population, adapted.model, evidence.partners(adapted, Settings(()).second_record_margin)
 
 
 def by_agency(batch: RawBatch) -> list[tuple[str, RawBatch]]:

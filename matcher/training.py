@@ -20,12 +20,15 @@ from matcher.scheme import LinkageScheme
 from matcher.scoring.calibration import Calibration
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import MatchModel
+from matcher.scoring.partners import Partners
 from matcher.scoring.scorer import Scorer
 from matcher.scoring.training import adapt, calibrated
 from matcher.store.base import Store
 
 LEAST_POPULATION = 100
 """The least that may be expected."""
+_LEAST_LIKELY = 1e-6
+"""A partner less likely is none, whatever two agencies have in common."""
 LEAST_MATCHES = 100
 """A database must seem to hold so many matches: four times what the model it starts from counts as."""
 
@@ -56,20 +59,25 @@ class Evidence:
         self._index = BlockIndex(scheme, block_cap)
         self._numbers: dict[str, int] = {}
         self._held: Counter[str] = Counter()
+        self._agency: list[NDArray[np.int64]] = []
+        """Number of the agency of each record, by batch."""
+        self._count = 0
 
     def add(self, agency: str, batch: TokenBatch, held: NDArray[np.bool_]) -> None:
         """Take those records of an agency's batch that are still `held` (N,)."""
-        rows = held[batch.row_records]
+        rows, number = held[batch.row_records], self._numbers.setdefault(agency, len(self._numbers))
         self._index.insert(
             batch.block_tokens[rows],
             batch.pass_masks[rows],
             batch.encodings[rows],
             batch.field_masks[rows],
-            np.zeros(np.count_nonzero(rows), np.int64),  # which record a row is of does not matter here
-            self._numbers.setdefault(agency, len(self._numbers)),
+            self._count + batch.row_records[rows].astype(np.int64),
+            number,
             batch.epoch,
         )
         self._held[agency] += int(np.count_nonzero(held))
+        self._agency.append(np.full(batch.record_count, number))
+        self._count += batch.record_count
 
     @property
     def records(self) -> int:
@@ -91,6 +99,23 @@ class Evidence:
         adapted, share = adapt(model, distances, self.all_pairs)
         agencies = sum(count > 0 for count in self._held.values())
         return Adapted(adapted, share, round(share * self.all_pairs), len(distances), self.records, agencies)
+
+    def partners(self, adapted: Adapted, second_record_margin: float) -> Partners:
+        """What pairs say of each other, by what `adapt` returned. Records are numbered from 0, in the order in which
+        they were added. `second_record_margin`: see `Settings`."""
+        scorer = Scorer(adapted.model, adapted.population, Thresholds(possible=_LEAST_LIKELY))
+        rows, count = self._index.rows, self._index.row_count
+
+        def are_one(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+            spans = (
+                np.stack([np.searchsorted(rows.records[:count], of, side) for side in ("left", "right")], axis=1)
+                for of in (left, right)
+            )
+            return scorer.best_weights(rows, *spans) >= second_record_margin
+
+        held = np.array([self._held[agency] for agency in self._numbers])
+        links = scorer.score(rows, range(count))
+        return Partners.found(links, np.concatenate(self._agency), held, adapted.population, are_one)
 
 
 def train(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
+from math import log2
 from typing import NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -146,6 +147,38 @@ def weigh(
                 total += max(floor, *map(sum, parts.values()))
         totals.append(total)
     return min(totals)
+
+
+def pair_odds(
+    links: Sequence[tuple[int, int, float]], agency: Sequence[int], held: Sequence[int], population: int
+) -> list[float]:
+    """Of pairs of records with a weight each, the log2 odds that they are of one person, if a record has one partner at
+    most at any agency: by all the ways in which that can be. 25 pairs between any two agencies count as known."""
+
+    def found(own: int, other: int) -> float:
+        """Records of an agency with a partner at another, each counting by its likeliest."""
+        beside = [
+            [w for a, b, w in links if record in (a, b) and {agency[a], agency[b]} == {own, other}]
+            for record in range(len(agency))
+            if agency[record] == own
+        ]
+        return sum(max((1 / (1 + 2**-weight) for weight in weights), default=0.0) for weights in beside)
+
+    def odds(a: int, b: int, weight: float) -> float:
+        own, other = agency[a], agency[b]
+        sides = found(own, other), found(other, own)
+        more = (min(sides) + 25) / (held[own] * held[other] / population + 25)
+        for side, count in zip(sides, (held[own], held[other]), strict=True):
+            more /= (count - side + 25) / (count + 25)
+        return 2.0**weight * more
+
+    weighed = [(a, b, odds(a, b, weight)) for a, b, weight in links]
+    ways: list[tuple[frozenset[int], set[tuple[int, int]], float]] = [(frozenset(), set(), 1.0)]
+    for i, (a, b, each) in enumerate(weighed):
+        taken = {(a, agency[b]), (b, agency[a])}
+        ways += [(chosen | {i}, used | taken, share * each) for chosen, used, share in ways if not used & taken]
+    whole = [sum(share for chosen, _, share in ways if i in chosen) for i in range(len(links))]
+    return [log2(each / (sum(share for _, _, share in ways) - each)) for each in whole]
 
 
 def candidate_pairs(rows: Sequence[tuple[int, Sequence[bytes]]]) -> set[tuple[int, int]]:

@@ -32,8 +32,8 @@ def f1(found: set[tuple[int, int]], true: set[tuple[int, int]]) -> float:
     return 2 * len(found & true) / (len(found) + len(true))
 
 
-# Keys are drawn anew in every run: without the number F1 lay between 0.9961 and 0.9969 in 8 runs
-@pytest.mark.parametrize(("with_number", "least"), [(False, 0.994), (True, 0.998)])
+# Keys are drawn anew in every run: without the number F1 lay between 0.9981 and 0.9985 in 8 runs
+@pytest.mark.parametrize(("with_number", "least"), [(False, 0.997), (True, 0.9995)])
 def test_febrl4(with_number, least):
     linked = link_batches(febrl4(with_number=with_number), GENERIC_PERSON_V1)
     number = [benchmarks.febrl.person_of(ref) for _, ref in linked.references]

@@ -45,6 +45,18 @@ def test_nothing_to_compare_is_no_evidence() -> None:
     assert evidence(("police", [False] * 3), ("council", [True] * 3)).adapt(model()) is None
 
 
+def test_two_records_of_an_agency_are_partners_of_one_only_if_they_are_of_one_person() -> None:
+    made = evidence(("police", [True, False, True]), ("council", [True, False, True]), ("police", [True, False, False]))
+    adapted = made.adapt(model())
+    assert adapted is not None
+    # Anna is the police's 0 and 6, and the council's 3; Chloe is 2 and 5
+    left, right = np.array([0, 3, 2]), np.array([3, 6, 5])
+    one = made.partners(adapted, second_record_margin=5.0).added(left, right)
+    two = made.partners(adapted, second_record_margin=1000.0).added(left, right)
+    assert (two[:2] < one[:2] - 5).all()
+    assert two[2] == pytest.approx(one[2], abs=0.05)
+
+
 def world(count: int) -> World:
     """Two agencies that hold the same people, and a third that holds them and is not asked for."""
     made = World()

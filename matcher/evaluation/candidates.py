@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from matcher.evaluation.measures import Pairs
 from matcher.pipeline import Pipeline
-from matcher.scoring.scorer import best_variants
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +23,4 @@ class Candidates:
 def candidates_of(pipeline: Pipeline) -> Candidates:
     """The candidates of all that a pipeline has matched. Cost: every block compared once more, and a sort."""
     index = pipeline.index
-    rows, weight, distances = pipeline.scorer.score_pairs(
-        index.rows, range(index.row_count), -np.inf, with_distances=True
-    )
-    pairs = np.sort(index.rows.records[rows], axis=1)
-    best = best_variants(pairs, weight)
-    return Candidates(pairs[best], weight[best], distances[best])
+    return Candidates(*pipeline.scorer.score_records(index.rows, range(index.row_count), -np.inf, with_distances=True))

@@ -1,6 +1,7 @@
 """Applies a match model to rows of the block index."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from matcher.scoring.bound import Bound
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.kernels import VETOED, best_weights, distances, score_rows, sum_up, weigh
 from matcher.scoring.model import MatchModel, Rival, prior_weight, tables_against
+from matcher.scoring.partners import Partners
 
 _FIRST_ROOM = 16384
+_Float = TypeVar("_Float", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,10 @@ def best_variants(records: NDArray[np.int64], weights: NDArray[np.float32]) -> N
 class Scorer:
     """A model, a prior and thresholds, laid out for the kernels."""
 
-    def __init__(self, model: MatchModel, expected_population: int, thresholds: Thresholds) -> None:
+    def __init__(
+        self, model: MatchModel, expected_population: int, thresholds: Thresholds, partners: Partners | None = None
+    ) -> None:
+        """`partners`: what pairs say of each other, where all are known beforehand."""
         scheme = model.scheme
         self.model = model
         self.scheme = scheme
@@ -52,6 +58,7 @@ class Scorer:
         rivals = (Rival("stranger", (), prior_weight(expected_population)), *model.rivals)
         self._rivals = [rival.name for rival in rivals]
         self._priors = np.array([rival.prior for rival in rivals], np.float32)
+        self._partners = partners
         self.compared = 0
         """Pairs compared so far."""
         self._word_ends = np.cumsum([field.bits // 32 for field in scheme.fields])
@@ -80,10 +87,20 @@ class Scorer:
         """Links between records of `new` rows and of older ones of other agencies that are POSSIBLE_MATCH or better.
 
         Rows of two epochs are not compared. Of several variants of two records the best pair counts."""
-        pairs, weights, _ = self.score_pairs(rows, new, self.thresholds.possible_weight)
+        pairs, weights, _ = self.score_records(rows, new, self.thresholds.possible_weight)
+        return Links(pairs[:, 0], pairs[:, 1], weights)
+
+    def score_records(
+        self, rows: Rows, new: range, floor: float, *, with_distances: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int16]]:
+        """As `score_pairs`, but records (n, 2), left < right, each pair once, ordered by (left, right)."""
+        least = floor - (self._partners.most_added if self._partners else 0.0)
+        pairs, weights, distances = self.score_pairs(rows, new, least, with_distances=with_distances)
         records = np.sort(rows.records[pairs], axis=1)
         best = best_variants(records, weights)
-        return Links(records[best, 0], records[best, 1], weights[best])
+        weights = self._in_context(records[best, 0], records[best, 1], weights[best])
+        kept = best[above := weights >= floor]
+        return records[kept], weights[above], distances[kept] if with_distances else distances
 
     def score_pairs(
         self, rows: Rows, new: range, floor: float, *, with_distances: bool = False
@@ -113,7 +130,13 @@ class Scorer:
         record's first row and the row behind its last."""
         found = np.empty(len(left), np.float64)
         best_weights(left, right, rows.blocks, rows.encodings, rows.field_masks, *self._weighing, found)
-        return found
+        return self._in_context(rows.records[left[:, 0]], rows.records[right[:, 0]], found)
+
+    def _in_context(
+        self, left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[_Float]
+    ) -> NDArray[_Float]:
+        """Weights (n,) of pairs of records with what other pairs say of them."""
+        return weights + self._partners.added(left, right).astype(weights.dtype) if self._partners else weights
 
     def compare(self, rows: Rows, left: range, right: range) -> Comparison | None:
         """The best comparison of the variants of two records; None if they share no block."""
@@ -123,7 +146,11 @@ class Scorer:
                 comparison = self._compare_rows(rows, a, b)
                 if comparison is not None and (best is None or comparison.total > best.total):
                     best = comparison
-        return best
+        if best is None:
+            return None
+        one, other, total = rows.records[[left.start]], rows.records[[right.start]], np.array([best.total])
+        added = float(self._in_context(one, other, total)[0]) - best.total
+        return replace(best, prior=best.prior + added, total=best.total + added)
 
     def _compare_rows(self, rows: Rows, left: int, right: int) -> Comparison | None:
         distance = np.empty(len(self._pass_of), np.int64)

@@ -7,6 +7,7 @@ from matcher.blocking.index import BlockIndex
 from matcher.scheme import UK_PERSON_V1
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import Rival, prior_weight
+from matcher.scoring.partners import Partners
 from matcher.scoring.scorer import Scorer
 from tests import factory
 from tests.factory import ANNA, BORIS, SCHEME, Sighting
@@ -69,6 +70,31 @@ def test_two_different_identifiers_veto():
     batches = [factory.tokens(a, Sighting("1", n)) for a, n in zip(("police", "council"), numbers, strict=True)]
     index = indexed(*batches)
     assert len(factory.scorer().score(index.rows, range(2))) == 0
+
+
+def test_what_pairs_say_of_each_other_is_in_every_weight():
+    police = factory.tokens("police", Sighting("1", ANNA), Sighting("2", BORIS))
+    index = indexed(police, factory.tokens("hospital", Sighting("1", ANNA, variants=(BORIS,)), Sighting("2", BORIS)))
+    plain = factory.scorer()
+    links = plain.score(index.rows, range(5))
+    assert list(zip(links.left.tolist(), links.right.tolist(), strict=True)) == [(0, 2), (1, 2), (1, 3)]
+    partners = Partners.found(links, np.array([0, 0, 1, 1]), np.array([2, 2]), 1000, lambda left, _: left < 0)
+    added = partners.added(links.left, links.right)
+    assert added[1] < -5 < added[0]
+    scorer = Scorer(plain.model, 1_000_000, plain.thresholds, partners)
+    for floor in (-np.inf, *(links.weight + added - 1e-3)):  # sums are rounded
+        records, weights, _ = scorer.score_records(index.rows, range(5), floor)
+        kept = links.weight + added >= floor
+        assert records.tolist() == np.stack([links.left, links.right], axis=1)[kept].tolist()
+        assert weights == pytest.approx((links.weight + added)[kept], abs=1e-3)
+    rows = {0: range(1), 1: range(1, 2), 2: range(2, 4), 3: range(4, 5)}
+    for left, right, weight in zip(links.left.tolist(), links.right.tolist(), links.weight + added, strict=True):
+        comparison = scorer.compare(index.rows, rows[left], rows[right])
+        assert comparison is not None
+        assert comparison.total == pytest.approx(weight, abs=1e-3)
+        assert comparison.total == pytest.approx(comparison.prior + sum(comparison.weights), abs=1e-3)
+        spans = (np.array([[span.start, span.stop]]) for span in (rows[left], rows[right]))
+        assert scorer.best_weights(index.rows, *spans) == pytest.approx(weight, abs=1e-3)
 
 
 def test_the_prior_is_one_in_the_population():
