@@ -123,7 +123,7 @@ def calibrated(model: MatchModel, calibration: Calibration) -> MatchModel:
 
 def adapt(model: MatchModel, candidates: NDArray[np.int16], all_pairs: float) -> tuple[MatchModel, float]:
     """The model as the data at hand would have it, and their share of matches. Rivals may prove rarer than in the
-    model, never more common; one that does not meet in a block stays as it is. Arguments as in `fit`.
+    model, never more common; twins, and who does not meet in a block, stay as they are. Arguments as in `fit`.
 
     How matches differ in a field is learnt from pairs that the others decide. Where a forename alone tells one person
     from a household, nothing in the data says whether matches have other forenames or households are rarer; each
@@ -283,7 +283,7 @@ def _update_priors(state: _State, expected: _Expected) -> float:
             # strangers of one surname and postcode are a household by half: many halves make no household
             likely = likely[likely > _LIKELY]
         prior = float(np.log2(matches / max(float(likely.sum()), 1.0)))
-        if not meets(state.model.scheme, rival.explains) or (rival.explains == TWIN and not state.confidence):
+        if rival.explains == TWIN or not meets(state.model.scheme, rival.explains):
             prior = rival.prior
         elif state.confidence:
             prior = max(prior, rival.prior)
