@@ -295,9 +295,8 @@ def _update_priors(state: _State, expected: _Expected) -> float:
 def meets(scheme: LinkageScheme, explains: tuple[str, ...]) -> bool:
     """Whether a pass brings together all who share the fields that a rival explains. Else only those of them are
     candidates who share something more, and counting them would take the rival for rarer than it is."""
-    columns = {*explains, *(("month", "day") if "month_day" in explains else ())}
     named = (set(_COLUMN.findall(",".join(each.parts))) for each in scheme.passes)
-    return any(each <= columns for each in named)
+    return any(each <= set(explains) for each in named)
 
 
 def _adds_up(comparison: tuple[tuple[int, ...], ...]) -> bool:
