@@ -14,6 +14,8 @@ SYSTEMS = ("splink", "postgres")
 """That the whole job is measured beside."""
 REPLIES = ("AppendRecords", "SubmitRecords", "RemoveRecords")
 """Methods whose replies are measured."""
+PROBES = ("missing", "health")
+"""What answers without the database."""
 SEEDS = (1, 2, 3)
 """None of them is the seed that the shipped models were trained on."""
 SIZES = (10_000, 100_000)
@@ -147,13 +149,14 @@ def peers(records: int, chosen: tuple[str, ...], seed: int, json_path: Path | No
 @click.option(
     "--method", "methods", multiple=True, default=REPLIES, type=click.Choice(REPLIES), help="May be repeated."
 )
+@click.option("--probe", type=click.Choice(PROBES), help="Probe so, again and again, instead of one neutral call.")
 @SEED
 @JSON
-def replies(calls: int, methods: tuple[str, ...], seed: int, json_path: Path | None) -> None:
+def replies(calls: int, methods: tuple[str, ...], probe: str | None, seed: int, json_path: Path | None) -> None:
     """Can an agency tell from a reply, or from when it comes, whether others hold the person?"""
     from benchmarks.replies import run
 
-    outcomes = run(calls, seed, methods, json_path)
+    outcomes = run(calls, seed, methods, json_path, probe)
     if any(
         each.replies > 1 or any(pair.told_apart for pair in each.own + each.meanwhile) for each in outcomes.values()
     ):

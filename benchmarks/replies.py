@@ -4,8 +4,9 @@ One agency makes calls of four classes in random order: its record matches anoth
 one it sent before, or replaces one. During each call, a few milliseconds after it, it makes a neutral one over
 another connection, the same every time (a repeated request, which waits for the database as any other but leaves
 nothing to match), so that matching of the first is felt if it can be, and that a coordinator is told of it, who listens
-and acknowledges. Replies must be the same bytes; times of each pair of classes go through a rank classifier: the share
-of pairs of calls that their times put in the right order. 0.5 is a coin; the interval is DeLong's (Biometrics 44,
+and acknowledges. Or it probes: it calls what answers without the database, again and again, and the slowest of these
+calls is what counts. Replies must be the same bytes; times of each pair of classes go through a rank classifier: the
+share of pairs of calls that their times put in the right order. 0.5 is a coin; the interval is DeLong's (Biometrics 44,
 1988).
 """
 
@@ -32,6 +33,7 @@ from benchmarks.machine import machine, write
 from benchmarks.population import AGENCIES, FILE_COLUMNS, generate
 from benchmarks.sending import LOAD, Sender, part
 from matcher.agency.client import FeedClient
+from matcher.beat import BEAT_SECONDS
 from matcher.model import TokenBatch
 from matcher.scheme import UK_PERSON_V1
 from matcher.v1 import feed_service_pb2 as pb
@@ -39,11 +41,14 @@ from matcher.wire import batch_message
 
 CLASSES = ("matches", "alone", "repeats", "replaces")
 TARGET = 0.52
-_PAUSE_SECONDS = 0.004
-"""After each pair of calls: matching of one record is done by then, so that each call finds the matcher at rest."""
+_PAUSE_SECONDS = 0.025
+"""After each pair of calls: a beat, and more than matching of one record takes, so that each call finds the matcher at
+rest."""
 _LAG_SECONDS = 0.02
 """Most by which the neutral call comes after the other: matching begins and ends within it, whenever it begins."""
+_PROBE_SECONDS = 0.03
 _MOMENTS = 4
+"""Parts of a beat, which an agency learns from when it is answered; the matcher's clock is this machine's."""
 Seconds = NDArray[np.float64]
 Reply = tuple[bytes, tuple[Any, ...], tuple[Any, ...], str, grpc.StatusCode]
 """Body, initial metadata, trailers, details, code: all that a caller is told."""
@@ -77,11 +82,15 @@ class Outcome:
     own: list[Comparison]
     meanwhile: list[Comparison]
     moments: dict[str, Comparison]
-    """What the neutral one's time tells of a record that matches or is alone, by when it came, where enough did."""
+    """What the neutral one's time tells of a record that matches or is alone, by when in a beat it began, where enough
+    did."""
 
 
-def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None) -> dict[str, Outcome]:
-    """Measure `calls` calls of each class, of some of `METHODS`, print, and write the figures."""
+def run(
+    calls: int, seed: int, methods: Collection[str], json_path: Path | None, probe: str | None = None
+) -> dict[str, Outcome]:
+    """Measure `calls` calls of each class, of some of `METHODS`, print, and write the figures. `probe`: one of
+    `PROBES` instead of the neutral call."""
     folder = Path(tempfile.mkdtemp(prefix="replies-"))
     try:
         # the neutral call sends one row again and again
@@ -92,7 +101,7 @@ def run(calls: int, seed: int, methods: Collection[str], json_path: Path | None)
             config, out = deployment.coordinator_config, folder / "alerts.jsonl"
             with deployment.spawn("alerts", "watch", "--config", config, "--out", out) as coordinator:
                 try:
-                    outcomes = _measure(deployment, calls, seed, methods)
+                    outcomes = _measure(deployment, calls, seed, methods, probe)
                 finally:
                     coordinator.terminate()
     finally:
@@ -143,7 +152,9 @@ def _load(sender: Sender, feed_id: str, tokens: TokenBatch) -> None:
         pass
 
 
-def _measure(deployment: Deployment, calls: int, seed: int, methods: Collection[str]) -> dict[str, Outcome]:
+def _measure(
+    deployment: Deployment, calls: int, seed: int, methods: Collection[str], probe: str | None
+) -> dict[str, Outcome]:
     """Each method's outcome: some people are appended, others submitted, and the first ones removed."""
     people = generate(20 * calls + 200, seed, error_rate=0.0, known_share=0.1).records[[*FILE_COLUMNS, "person"]]
     people = people.drop_duplicates("person").reset_index(drop=True)
@@ -170,7 +181,8 @@ def _measure(deployment: Deployment, calls: int, seed: int, methods: Collection[
                 _load(caller, f"appended-{name}", made[name])
             deployment.wait_until_matched()
         order = rng.permutation(np.repeat(np.arange(len(CLASSES)), calls))
-        outcomes[method] = _ask(caller.channel, beside.channel, method, order, [made[name] for name in CLASSES], make)
+        neutral = _Probing(PROBES[probe](beside.channel)) if probe else _Unary(beside.channel, "SubmitRecords")
+        outcomes[method] = _ask(caller.channel, neutral, method, order, [made[name] for name in CLASSES], make)
         deployment.wait_until_matched()
     for sender in (caller, beside, other):
         sender.channel.close()
@@ -197,7 +209,7 @@ METHODS = {"AppendRecords": (_append, 0), "SubmitRecords": (_submission, 1), "Re
 
 def _ask(
     channel: grpc.Channel,
-    beside: grpc.Channel,
+    neutral: "_Unary | _Probing",
     method: str,
     order: NDArray[np.int64],
     made: list[TokenBatch],
@@ -205,13 +217,13 @@ def _ask(
 ) -> Outcome:
     """Call with one record of a class after the other, each once, in the order of classes given."""
     call = _Streamed(channel) if method == "AppendRecords" else _Unary(channel, method)
-    neutral = _Unary(beside, "SubmitRecords")
     batch = batch_message(part(made[1], 0, 1), UK_PERSON_V1)
     nobody = pb.SubmitRecordsRequest(request_id=f"neutral-{method}", batch=batch).SerializeToString()
     neutral.send(nobody)
     neutral.reply()
-    lags = np.random.default_rng(len(order)).uniform(0, _LAG_SECONDS, len(order)).tolist()
-    own, meanwhile = np.zeros(len(order)), np.zeros(len(order))
+    lag = 0.0 if isinstance(neutral, _Probing) else _LAG_SECONDS
+    lags = np.random.default_rng(len(order)).uniform(0, lag, len(order)).tolist()
+    own, meanwhile, moment = np.zeros((3, len(order)))
     met = [0] * len(made)
     replies: set[Reply] = set()
     for number, which in enumerate(order.tolist()):
@@ -220,6 +232,7 @@ def _ask(
         time.sleep(_PAUSE_SECONDS)
         call.send(request)
         time.sleep(lags[number])
+        moment[number] = time.monotonic() % BEAT_SECONDS
         neutral.send(nobody)
         body, *rest = call.reply()
         neutral.reply()
@@ -232,11 +245,11 @@ def _ask(
         replies.add((body, *rest))  # type: ignore[arg-type]
     by_class = [{name: times[order == i] for i, name in enumerate(CLASSES)} for times in (own, meanwhile)]
     moments = {}
-    for start, stop in itertools.pairwise(np.linspace(0, _LAG_SECONDS, _MOMENTS + 1)):
-        came = (start <= np.array(lags)) & (np.array(lags) < stop)
+    for start, stop in itertools.pairwise(np.linspace(0, BEAT_SECONDS, _MOMENTS + 1)):
+        came = (start <= moment) & (moment < stop)
         both = {CLASSES[i]: meanwhile[(order == i) & came] for i in range(2)}
         if min(map(len, both.values())) > 1:
-            (moments[f"{start * 1000:g} to {stop * 1000:g} ms"],) = compare(both)
+            (moments[f"{start * 1000:.4g} to {stop * 1000:.4g} ms"],) = compare(both)
     medians = {name: round(float(np.median(times)) * 1000, 3) for name, times in by_class[0].items()}
     own_found, meanwhile_found = map(compare, by_class)
     return Outcome(len(order) // len(made), len(replies), medians, own_found, meanwhile_found, moments)
@@ -268,6 +281,54 @@ class _Unary:
         self._done.wait()
         body, state = self._state.result(), self._state
         return body, tuple(state.initial_metadata()), tuple(state.trailing_metadata()), state.details(), state.code()
+
+
+def _missing(channel: grpc.Channel) -> Callable[[], None]:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/matcher.v1.FeedService/FindPerson")
+
+    def probe() -> None:
+        with suppress(grpc.RpcError):
+            call(b"")
+
+    return probe
+
+
+def _health(channel: grpc.Channel) -> Callable[[], None]:
+    call: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream("/grpc.health.v1.Health/Watch")
+
+    def probe() -> None:
+        watch = call(b"")
+        next(watch)
+        watch.cancel()
+
+    return probe
+
+
+PROBES = {"missing": _missing, "health": _health}
+"""A method that is not there, and the first answer of a stream."""
+
+
+class _Probing:
+    """Calls of one kind after the other, for some time from `send` on; `seconds` is what the slowest took."""
+
+    def __init__(self, probe: Callable[[], None]) -> None:
+        self._probe = probe
+        self.seconds = 0.0
+
+    def send(self, _: bytes) -> None:
+        """Begin."""
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        until, self.seconds = time.perf_counter() + _PROBE_SECONDS, 0.0
+        while (began := time.perf_counter()) < until:
+            self._probe()
+            self.seconds = max(self.seconds, time.perf_counter() - began)
+
+    def reply(self) -> None:
+        """Wait for the last one."""
+        self._thread.join()
 
 
 class _Streamed:

@@ -199,6 +199,12 @@ class PermissionDeniedError(MatcherError):
     REASON = "ERROR_REASON_PERMISSION_DENIED"
 
 
+class UnknownMethodError(MatcherError):
+    """Use a client of the version that this matcher has; its contract has no such method."""
+
+    REASON = "ERROR_REASON_UNKNOWN_METHOD"
+
+
 class UnknownCallerError(MatcherError):
     """The certificate's URI name is not in the matcher's configuration; ask the operator to add or renew it."""
 

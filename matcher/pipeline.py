@@ -84,14 +84,16 @@ class Pipeline:
     ) -> None:  # fmt: skip
         """`about_to_commit` is called with what is matched before each commit, which does not come if it raises."""
         self.lock = Turns()
-        self.store = store
-        self.scorer = scorer
-        self.settings = settings
+        self.store, self.scorer, self.settings = store, scorer, settings
         self._now = now
         self._about_to_commit = about_to_commit
         self._names = Names(store.database_id)
         self._beside = ThreadPoolExecutor(1, "intake")
         self.rebuild()
+
+    def close(self) -> None:
+        """End the intake thread; nothing is matched any more."""
+        self._beside.shutdown()
 
     # -- memory ------------------------------------------------------------------------------------------------------
 

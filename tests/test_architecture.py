@@ -124,6 +124,7 @@ CODES = {
     "NOT_FOUND": "NOT_FOUND",
     "ABORTED": "CONSUMER_FENCED",
     "UNAVAILABLE": "STORE_UNAVAILABLE AUDIT_UNAVAILABLE",
+    "UNIMPLEMENTED": "UNKNOWN_METHOD",
 }
 """What errors.proto says, by code."""
 

@@ -9,11 +9,11 @@ from time import monotonic
 
 import grpc
 
+from matcher.beat import to_beat
 from matcher.errors import AcknowledgeAheadError, ConsumerFencedError, InvalidArgumentError, PermissionDeniedError
 from matcher.explanation import ExplainedLink, Explainer
 from matcher.frame import pack_answer
 from matcher.model import Alert, Answer, FrameKind, Resolution
-from matcher.service.beat import to_beat
 from matcher.service.identity import REFUSAL
 from matcher.service.matching import Matching
 from matcher.v1 import alert_service_pb2 as pb

@@ -3,7 +3,7 @@
 Handlers get raw bytes from gRPC and are parsed here, so that a caller without the right to a method cannot make its
 message be read. What is asked and told goes through the audit log (`matcher.service.auditing`).
 
-When an agency is answered, and when others are heard, is kept apart: see `matcher.service.beat`.
+When an agency is answered, and when others are heard, is kept apart: see `matcher.beat`.
 """
 
 import logging
@@ -14,15 +14,25 @@ from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
-from matcher.errors import InvalidArgumentError, MatcherError, QuotaExceededError, UnknownCallerError, for_log
+from matcher.beat import to_beat, to_quiet
+from matcher.errors import (
+    InvalidArgumentError,
+    MatcherError,
+    QuotaExceededError,
+    UnknownCallerError,
+    UnknownMethodError,
+    for_log,
+)
 from matcher.service.auditing import Auditor
-from matcher.service.beat import to_beat, to_quiet
 from matcher.service.identity import Caller, Directory, Role, authorise, fingerprint
 from matcher.service.metrics import CANCELLED, SERVED, Metrics
 from matcher.service.status import status_of
 
 log = logging.getLogger(__name__)
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"  # generic in the type stubs only
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the type stubs only
+_MISSING: _Handler = grpc.stream_stream_rpc_method_handler(lambda requests, context: iter(()))
+_NO_METHOD = "/(none)/(none)"
+"""What a caller makes up is not noted."""
 
 
 class Guard(grpc.ServerInterceptor):
@@ -59,13 +69,11 @@ class Guard(grpc.ServerInterceptor):
             ended()
 
     def intercept_service(
-        self, continuation: Callable[[grpc.HandlerCallDetails], _Handler], details: grpc.HandlerCallDetails
+        self, continuation: "Callable[[grpc.HandlerCallDetails], _Handler | None]", details: grpc.HandlerCallDetails
     ) -> _Handler:
-        """The method's handler, guarded."""
-        handler = continuation(details)
-        if handler is None:
-            return None
-        method: str = details.method
+        """The method's handler, guarded; of a method that is not there one that says so, no sooner than any other."""
+        found = continuation(details)
+        handler, method = (found, details.method) if found else (_MISSING, _NO_METHOD)
         parse = handler.request_deserializer or (lambda data: data)
         call: Callable[[Any, grpc.ServicerContext], Any] = (
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream  # type: ignore[assignment]
@@ -73,7 +81,7 @@ class Guard(grpc.ServerInterceptor):
 
         def replies(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             """The one reply of a unary method, or all of a stream."""
-            of_an_agency = False
+            of_an_agency = True  # as long as nobody knows
             audited = self._auditor.call(method)
             try:
                 caller = self._directory.identify(context)
@@ -81,6 +89,8 @@ class Guard(grpc.ServerInterceptor):
                 if not of_an_agency:
                     time.sleep(to_beat())
                 audited.by(caller)
+                if not found:
+                    raise UnknownMethodError("there is no such method")
                 authorise(caller, method)
                 audited.justified(context.invocation_metadata())
                 if handler.request_streaming or handler.response_streaming:
@@ -92,7 +102,7 @@ class Guard(grpc.ServerInterceptor):
                 )
                 for reply in call(parsed, context) if handler.response_streaming else (call(parsed, context),):
                     audited.told(reply)
-                    if of_an_agency and (handler.request_streaming or not handler.response_streaming):
+                    if of_an_agency:
                         time.sleep(to_quiet())
                     yield reply
             except Exception as error:

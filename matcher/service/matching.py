@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from threading import Condition, Event, Thread
 from time import monotonic
 
+from matcher.beat import to_beat
 from matcher.errors import MatcherError, for_log
 from matcher.pipeline import Pipeline
-from matcher.service.beat import to_beat
 from matcher.store.base import Store
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,8 @@ class Matching:
         self._committed.set()
         self._thread.join()
         self._notify()
+        if self._made.done() and not self._made.exception():
+            self.pipeline.close()
 
     @property
     def pipeline(self) -> Pipeline:

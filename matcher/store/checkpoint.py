@@ -1,26 +1,34 @@
 """Copies the write-ahead log into the database beside whoever writes. SQLite has the writer do it at the end of a
-commit; there it took as long as the commit itself, in which nobody else could write."""
+commit; there it took as long as the commit itself, in which nobody else could write.
+
+A copy begins on a beat (`matcher.beat`): how long the log is tells what matching wrote.
+"""
 
 import logging
+import time
+from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 import apsw
 
+from matcher.beat import to_beat
+
 log = logging.getLogger(__name__)
 _PAGES = 250
-"""Pages of a log that are copied: fewer than a feed's frame has."""
+"""Pages from which a log is copied: fewer than a feed's frame has."""
 _MOST_PAGES = 4000
-"""Of a log that grew so long the writer copies it after all: else it might never begin anew, nor end."""
+"""From so many the writer copies it after all. A log begins anew only when all of it is copied and nobody reads it,
+which a copy beside a busy writer never comes to. Less than `matcher.store.connection` lets a log keep."""
 
 
 class Checkpoints:
-    """Copies what `writer` commits, through a connection of their own, until they are closed. `copying` is held
-    meanwhile."""
+    """Copies what `writer` commits, through a connection of their own that `connect` opens, until they are closed.
+    `copying` is held meanwhile."""
 
-    def __init__(self, writer: apsw.Connection, connection: apsw.Connection) -> None:
+    def __init__(self, writer: apsw.Connection, connect: Callable[[], apsw.Connection]) -> None:
         self.copying = Lock()
-        self._connection = connection
-        connection.pragma("synchronous", "full")
+        self._connect = connect
+        self._connection = self._opened()
         self._due = Event()
         self._ending = False
         writer.set_wal_hook(self._committed)
@@ -33,6 +41,17 @@ class Checkpoints:
         self._due.set()
         self._thread.join()
         self._connection.close()
+
+    def forget(self) -> None:
+        """Open the connection anew: it keeps the last page that it copied, as that was then."""
+        with self.copying:
+            self._connection.close()
+            self._connection = self._opened()
+
+    def _opened(self) -> apsw.Connection:
+        connection = self._connect()
+        connection.pragma("synchronous", "full")
+        return connection
 
     def _committed(self, writer: apsw.Connection, _: str, pages: int) -> int:
         if pages >= _MOST_PAGES:
@@ -47,11 +66,12 @@ class Checkpoints:
             self._due.clear()
             if self._ending:
                 return
-            self._copy(self._connection)
+            time.sleep(to_beat())
+            self._copy()
 
-    def _copy(self, connection: apsw.Connection) -> None:
+    def _copy(self, writer: apsw.Connection | None = None) -> None:
         with self.copying:
             try:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                (writer or self._connection).wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             except apsw.Error as error:  # what was committed is durable all the same
                 log.warning("the log is copied into the database with a later commit (%s)", type(error).__name__)

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class SqliteStore(SqliteCases):
                 self._writer.config, apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1
             )  # what is refused stays as it is
             with translated():
-                self._checkpoints = Checkpoints(self._writer, connect(path, key))
+                self._checkpoints = Checkpoints(self._writer, partial(connect, path, key))
             undo.callback(self._checkpoints.close)
             with self._writing() as writer:
                 prepare(writer)
@@ -331,7 +332,9 @@ class SqliteStore(SqliteCases):
         for turn, connection in ((self._read_lock, self._reader), (self._write_lock.ahead(), self._writer)):
             with turn, translated():
                 connection.release_memory()
-        with self._writing() as writer:  # or the next call would take longer, for finding nothing of what it reads
+        with translated():
+            self._checkpoints.forget()
+        with self._writing() as writer:  # the tops of the tables, or the next call would take longer for reading them
             writer.execute(SQL["request_content"], ("", ""))
             writer.execute(SQL["next_offset"], ("", ""))
         self._value("next_offset", "", "")

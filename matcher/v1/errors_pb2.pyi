@@ -74,6 +74,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the matcher's audit log cannot be written, so nothing is served; try again later."""
     ERROR_REASON_NUMBERS_USED_UP: _ErrorReason.ValueType  # 25
     """FAILED_PRECONDITION: the matcher has numbered as many records as it can, and takes no more."""
+    ERROR_REASON_UNKNOWN_METHOD: _ErrorReason.ValueType  # 26
+    """UNIMPLEMENTED: this matcher has no such method."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of the google.rpc.ErrorInfo (domain "matcher.v1") in the call's status. The ErrorInfo's
@@ -132,4 +134,6 @@ ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 24
 """UNAVAILABLE: the matcher's audit log cannot be written, so nothing is served; try again later."""
 ERROR_REASON_NUMBERS_USED_UP: ErrorReason.ValueType  # 25
 """FAILED_PRECONDITION: the matcher has numbered as many records as it can, and takes no more."""
+ERROR_REASON_UNKNOWN_METHOD: ErrorReason.ValueType  # 26
+"""UNIMPLEMENTED: this matcher has no such method."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

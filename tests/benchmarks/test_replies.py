@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.__main__ import REPLIES
+from benchmarks.__main__ import PROBES, REPLIES
 from benchmarks.replies import CLASSES, METHODS, auc, compare, run
 
 
@@ -22,6 +22,12 @@ def test_replies_of_every_class_are_the_same_bytes_and_trailers(tmp_path: Path) 
 def test_removals_alone_are_of_records_that_were_appended(tmp_path: Path) -> None:
     (outcome,) = run(12, 3, ["RemoveRecords"], tmp_path / "figures.json").values()
     assert (outcome.calls, outcome.replies) == (12, 1)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_what_answers_without_the_database_is_probed_too(tmp_path: Path, probe: str) -> None:
+    (outcome,) = run(12, 3, ["SubmitRecords"], tmp_path / "figures.json", probe).values()
+    assert (outcome.calls, outcome.replies, len(outcome.meanwhile)) == (12, 1, 6)
 
 
 def test_the_classifier_counts_the_pairs_in_the_right_order() -> None:

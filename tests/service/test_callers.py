@@ -133,9 +133,14 @@ def test_a_method_that_is_not_of_the_contract_is_unimplemented(deployed: Deploye
         "/matcher.v1.PersonService/Find",
         "/grpc.health.v2.Health/Check",
     ):
-        with pytest.raises(grpc.RpcError) as raised:
-            deployed.channel(PARTY[role]).unary_unary(path)(b"")
-        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        found = refused(lambda path=path: deployed.channel(PARTY[role]).unary_unary(path)(b""))
+        assert (found.code, found.reason) == (grpc.StatusCode.UNIMPLEMENTED, "ERROR_REASON_UNKNOWN_METHOD")
+
+
+def test_who_is_unknown_learns_of_no_method_whether_it_is_there(deployed: Deployed) -> None:
+    for path in ("/matcher.v1.FeedService/FindPerson", "/matcher.v1.FeedService/GetScheme"):
+        found = refused(lambda path=path: deployed.channel("agency-removed").unary_unary(path)(b""))
+        assert found.reason == "ERROR_REASON_UNKNOWN_CALLER"
 
 
 def test_the_answer_is_the_same_for_everyone_refused(deployed: Deployed) -> None:

@@ -7,9 +7,13 @@ from time import monotonic
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from hypothesis import given
+from hypothesis import strategies as st
 
+from matcher import beat
 from matcher.model import AlertKind
-from matcher.service import beat
 from matcher.service.matching import MOST_WAITING
 from matcher.v1 import alert_service_pb2 as alert_pb
 from matcher.v1 import feed_service_pb2 as pb
@@ -320,18 +324,57 @@ def test_no_answer_to_an_agency_leaves_while_matching_may_work(
         assert time.monotonic() % 0.6 >= 0.5
 
 
-def test_what_comes_after_a_call_begins_on_a_beat(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Matching from rest, and what others than agencies ask."""
-    deployed.settle()
+def test_streams_and_methods_that_are_not_there_keep_the_beat_too(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = deployed.channel("agency-police")
+    HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     monkeypatch.setattr(beat, "BEAT_SECONDS", 0.6)
-    time.sleep(beat.to_beat() + 0.1)
-    append(deployed, "police", batch("police", people([7])))
-    assert deployed.server.matching.pipeline.frames_waiting
+    monkeypatch.setattr(beat, "_BUSY_SECONDS", 0.5)
+    for call in (
+        lambda: next(HealthStub(channel).Watch(health_pb2.HealthCheckRequest())),
+        lambda: refused(lambda: channel.unary_unary("/matcher.v1.FeedService/FindPerson")(b"")),
+        lambda: refused(lambda: channel.unary_unary("/matcher.v1.StatusService/GetStatus")(b"")),
+        lambda: refused(lambda: deployed.channel("agency-removed").unary_unary("/a.B/C")(b"")),
+    ):
+        time.sleep(beat.to_beat())
+        call()
+        assert time.monotonic() % 0.6 >= 0.5
+
+
+@given(st.floats(0, beat.BEAT_SECONDS, exclude_max=True), st.floats(0, 1))
+def test_a_reply_leaves_behind_what_matching_does_and_before_it_begins_again(passed: float, late: float) -> None:
+    wait = beat.quiet_from(passed, late)
+    leaves = (passed + wait) % beat.BEAT_SECONDS
+    assert beat._BUSY_SECONDS - 1e-9 <= leaves <= beat.BEAT_SECONDS - beat._LEAVING_SECONDS + 1e-9
+    assert 0 <= wait <= beat._BUSY_SECONDS + beat._LEAVING_SECONDS + beat._BLUR_SECONDS
+    assert wait == pytest.approx(beat.quiet_from(passed, 0.0) + late * beat._BLUR_SECONDS, abs=beat._BLUR_SECONDS)
+
+
+def test_what_comes_after_a_call_begins_on_a_beat(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matching from rest, telling the coordinator of it, and what others than agencies ask."""
+    append(deployed, "clinic", batch("clinic", people([7])))
     deployed.settle()
-    assert time.monotonic() % 0.6 < 0.3
-    time.sleep(beat.to_beat() + 0.1)
-    deployed.alert.AcknowledgeAlerts(alert_pb.AcknowledgeAlertsRequest(consumer="desk"))
-    assert time.monotonic() % 0.6 < 0.3
+    told = deployed.alert.WatchAlerts(alert_pb.WatchAlertsRequest(consumer="watch"), timeout=30)
+    next(told)  # there is nothing to tell of yet
+    store = deployed.server.matching.store
+    monkeypatch.setattr(beat, "BEAT_SECONDS", 0.6)
+    for number in range(3):
+        time.sleep(beat.to_beat() + 0.3)
+        append(deployed, "police", batch("police", people([7 + number]), number))
+        assert store.matched_through < store.committed_through
+        deployed.settle()
+        assert time.monotonic() % 0.6 < 0.2
+        if number == 0:
+            matched = time.monotonic()
+            assert next(told).alerts
+            assert time.monotonic() - matched > 0.3  # on the next beat, however short matching was
+            assert time.monotonic() % 0.6 < 0.2
+    told.cancel()
+    for _ in range(3):
+        time.sleep(beat.to_beat() + 0.3)
+        deployed.alert.AcknowledgeAlerts(alert_pb.AcknowledgeAlertsRequest(consumer="desk"))
+        assert time.monotonic() % 0.6 < 0.2
 
 
 def whole(reply: bytes, call: grpc.Call) -> Reply:

@@ -105,3 +105,30 @@ def test_what_was_removed_or_replaced_stands_nowhere_in_memory(deployed: Deploym
             break
     assert max(left.values()) <= _FEW
     assert all(still[name] > 0.4 * len(held[name]) for name in _SECRETS)  # half a block token is held as it came
+
+
+def test_the_end_of_a_frame_that_was_copied_into_the_database_is_gone_with_its_records(deployed: Deployment) -> None:
+    """Whoever copies the log keeps the last page of it."""
+    sender = Sender(deployed, AGENCIES[0].name)
+    made = sender.tokens(generate(2000, 1).records.drop(columns=["observed_day"]).iloc[:1500])
+    [held] = FeedClient(sender.channel).append("f", [batch_message(made, sender.scheme, 0)])
+    assert held == made.record_count
+    deployed.wait_until_matched()
+    database = deployed.folder / "matcher.db"
+    until = time.monotonic() + 10
+    while database.stat().st_size < len(made.encodings.tobytes()):  # the frame is copied
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    last = part(made, made.record_count - 60, made.record_count)
+    gone = {"sealed": pieces("sealed", last)}
+    assert found(deployed.process, gone)[0]["sealed"] > 300  # memory holds seals
+    request = pb.RemoveRecordsRequest(request_id="r", aliases=last.aliases.tobytes())
+    FeedServiceStub(sender.channel).RemoveRecords(request)
+    deployed.wait_until_matched()
+    sender.channel.close()
+    for _ in range(_TRIES):
+        time.sleep(2 * _IDLE_SECONDS)
+        [left] = found(deployed.process, gone)
+        if left["sealed"] <= _FEW:
+            break
+    assert left["sealed"] <= _FEW

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import apsw
 import pytest
 
 from matcher.model import MatchOutcome, Patch
@@ -76,9 +75,9 @@ def test_a_disk_that_fails_while_the_log_is_copied_costs_nothing(
         store = SqliteStore(path)
         copied = store._checkpoints._copy
 
-        def fail(connection: apsw.Connection) -> None:
+        def fail() -> None:
             disk.fails_at, disk.for_good = disk.done + 1, True
-            copied(connection)
+            copied()
             disk.fails_at = 0
 
         store._checkpoints._copy = fail  # type: ignore[method-assign]

@@ -100,7 +100,14 @@ def test_a_disk_that_fails_once_loses_nothing_and_the_step_can_be_taken_again(tm
     assert failed > count / 3  # the others failed while a log was copied, which is done again later
 
 
-def test_a_power_cut_at_any_write_loses_nothing_acknowledged(tmp_path: Path, key: bytes | None) -> None:
+@pytest.mark.parametrize("copied_beside", [False, True])
+def test_a_power_cut_at_any_write_loses_nothing_acknowledged(
+    tmp_path: Path, key: bytes | None, copied_beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`copied_beside`: a thread copies the log after every commit, as it else does after a feed's frame."""
+    if copied_beside:
+        monkeypatch.setattr("matcher.store.checkpoint._PAGES", 1)
+        monkeypatch.setattr("matcher.store.checkpoint.to_beat", lambda: 0.0)
     expected = states()
     (tmp_path / "count").mkdir()
     for point in range(1, points(tmp_path / "count", key) + 1):

@@ -11,7 +11,10 @@ import time
 
 BEAT_SECONDS = 0.015
 _BUSY_SECONDS = 0.0065
-"""Longer than matching of one record takes, erasing what it replaces included."""
+"""Longer than matching of one record takes on a machine that has nothing else to do, erasing what it replaces
+included."""
+_LEAVING_SECONDS = 0.0005
+"""What a reply takes to be on its way, mostly."""
 _BLUR_SECONDS = 0.001
 """A reply leaves so much later at most, drawn at random: caches that matching has used make a later call a little
 slower or faster."""
@@ -23,6 +26,14 @@ def to_beat() -> float:
 
 
 def to_quiet() -> float:
-    """Seconds until what began on the last beat is over, 0 if it is, and a little more, drawn at random."""
-    late = random.SystemRandom().uniform(0, _BLUR_SECONDS)
-    return max(_BUSY_SECONDS - time.monotonic() % BEAT_SECONDS, 0.0) + late
+    """Seconds until a reply may leave: what began on the last beat is over, and it is gone before the next one. A
+    little more than need be, drawn at random."""
+    return quiet_from(time.monotonic() % BEAT_SECONDS, random.SystemRandom().random())
+
+
+def quiet_from(passed: float, late: float) -> float:
+    """As `to_quiet`, so many seconds after a beat; `late`, 0 to 1: the share of the blur."""
+    if passed > BEAT_SECONDS - _LEAVING_SECONDS:
+        passed -= BEAT_SECONDS
+    begins, ends = max(passed, _BUSY_SECONDS), BEAT_SECONDS - _LEAVING_SECONDS
+    return begins - passed + late * min(_BLUR_SECONDS, ends - begins)
