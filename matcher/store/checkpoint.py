@@ -1,7 +1,7 @@
 """Copies the write-ahead log into the database beside whoever writes. SQLite has the writer do it at the end of a
 commit; there it took as long as the commit itself, in which nobody else could write.
 
-A copy begins on a beat (`matcher.beat`): how long the log is tells what matching wrote.
+How long the log is tells what matching wrote: without large frames a copy begins on a beat (`matcher.beat`).
 """
 
 import logging
@@ -16,6 +16,8 @@ from matcher.beat import to_beat
 log = logging.getLogger(__name__)
 _PAGES = 250
 """Pages from which a log is copied: fewer than a feed's frame has."""
+_LARGE_PAGES = 500
+"""From so many it is copied at once: frames are coming in."""
 _MOST_PAGES = 4000
 """From so many the writer copies it after all. A log begins anew only when all of it is copied and nobody reads it,
 which a copy beside a busy writer never comes to. Less than `matcher.store.connection` lets a log keep."""
@@ -30,6 +32,8 @@ class Checkpoints:
         self._connect = connect
         self._connection = self._opened()
         self._due = Event()
+        self._pages = 0
+        """Of the log after the last commit."""
         self._ending = False
         writer.set_wal_hook(self._committed)
         self._thread = Thread(target=self._run, name="checkpoints", daemon=True)
@@ -54,6 +58,7 @@ class Checkpoints:
         return connection
 
     def _committed(self, writer: apsw.Connection, _: str, pages: int) -> int:
+        self._pages = pages
         if pages >= _MOST_PAGES:
             self._copy(writer)
         elif pages >= _PAGES:
@@ -66,7 +71,8 @@ class Checkpoints:
             self._due.clear()
             if self._ending:
                 return
-            time.sleep(to_beat())
+            if self._pages < _LARGE_PAGES:
+                time.sleep(to_beat())
             self._copy()
 
     def _copy(self, writer: apsw.Connection | None = None) -> None:
