@@ -129,7 +129,7 @@ class Alerting:
         alerts: list[Alert] = []
         # what a day that begins changes is none of the frame it begins with
         backfill, self._day = frame.backfill and today == self._day, today
-        of_loads = self._of_loads(after, records, heard=frame.kind in _OF_RECORDS_ALONE)
+        of_loads = self._of_loads(after, records, of_records_alone=frame.kind in _OF_RECORDS_ALONE)
         while len(drafts.kinds):
             alerts += self._alerts(drafts, now, after, records, backfill, of_loads)
             if not (reviews := _moved(reviews, drafts)):
@@ -334,10 +334,12 @@ class Alerting:
         first, last = np.searchsorted(active, [people.offsets[places], people.offsets[places + 1]]).tolist()
         return [tuple(members[start:stop]) for start, stop in zip(first, last, strict=True)]
 
-    def _of_loads(self, people: People, records: _Active, *, heard: bool) -> dict[AlertKind, NDArray[np.bool_]]:
-        """Of two kinds of alerts, about which persons (n,) they would be news of first loads alone: never where what
-        was `heard` is not of records."""
-        loaded = self._registry.are_backfill(people.records) & heard
+    def _of_loads(
+        self, people: People, records: _Active, *, of_records_alone: bool
+    ) -> dict[AlertKind, NDArray[np.bool_]]:
+        """Of two kinds of alerts, about which persons (n,) they would be news of first loads alone: about none unless
+        all there is to tell comes `of_records_alone`."""
+        loaded = self._registry.are_backfill(people.records) & of_records_alone
         starts, active = people.offsets[:-1], records.active
         # the record that came last
         latest = np.maximum.reduceat(np.where(active, 2 * self._registry.frames(people.records) + loaded, 0), starts)
