@@ -1,7 +1,6 @@
 """Applies a match model to rows of the block index."""
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from matcher.scoring.model import MatchModel, Rival, prior_weight, tables_agains
 from matcher.scoring.partners import Partners
 
 _FIRST_ROOM = 16384
-_Float = TypeVar("_Float", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,9 @@ class Scorer:
         pairs, weights, distances = self.score_pairs(rows, new, least, with_distances=with_distances)
         records = np.sort(rows.records[pairs], axis=1)
         best = best_variants(records, weights)
-        weights = self._in_context(records[best, 0], records[best, 1], weights[best])
+        weights = weights[best]
+        if self._partners:
+            weights += self._partners.added(records[best, 0], records[best, 1])
         kept = best[above := weights >= floor]
         return records[kept], weights[above], distances[kept] if with_distances else distances
 
@@ -130,13 +130,9 @@ class Scorer:
         record's first row and the row behind its last."""
         found = np.empty(len(left), np.float64)
         best_weights(left, right, rows.blocks, rows.encodings, rows.field_masks, *self._weighing, found)
-        return self._in_context(rows.records[left[:, 0]], rows.records[right[:, 0]], found)
-
-    def _in_context(
-        self, left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[_Float]
-    ) -> NDArray[_Float]:
-        """Weights (n,) of pairs of records with what other pairs say of them."""
-        return weights + self._partners.added(left, right).astype(weights.dtype) if self._partners else weights
+        if self._partners:
+            found += self._partners.added(rows.records[left[:, 0]], rows.records[right[:, 0]])
+        return found
 
     def compare(self, rows: Rows, left: range, right: range) -> Comparison | None:
         """The best comparison of the variants of two records; None if they share no block."""
@@ -146,10 +142,9 @@ class Scorer:
                 comparison = self._compare_rows(rows, a, b)
                 if comparison is not None and (best is None or comparison.total > best.total):
                     best = comparison
-        if best is None:
-            return None
-        one, other, total = rows.records[[left.start]], rows.records[[right.start]], np.array([best.total])
-        added = float(self._in_context(one, other, total)[0]) - best.total
+        if best is None or not self._partners:
+            return best
+        [added] = self._partners.added(rows.records[[left.start]], rows.records[[right.start]]).tolist()
         return replace(best, prior=best.prior + added, total=best.total + added)
 
     def _compare_rows(self, rows: Rows, left: int, right: int) -> Comparison | None:
