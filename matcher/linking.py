@@ -125,7 +125,8 @@ def link_batches(
     jobs: int = 1,
 ) -> Linked:
     """Tokenise, in `jobs` processes, and match. `model`: the shipped one by default. `expected_population`: how many
-    people the files may speak of; by default that is estimated from the tokens, and the model adapted to them.
+    people the files may speak of; by default that is estimated from the tokens, the model adapted to them, and pairs
+    are seen together (`matcher.scoring.partners`).
     `InputFileError` if an agency's record reference comes in two batches."""
     store = MemoryStore()
     work = _Tokenising(
@@ -147,14 +148,14 @@ def link_batches(
         references |= dict.fromkeys((agency, ref) for ref in record_refs)
         if len(references) != before + tokens.record_count:
             raise InputFileError("a record reference of one agency stands in two places; each record may come once")
+    if len(agencies) > MOST_AGENCIES:
+        raise InputFileError(f"the files name {len(agencies)} agencies; {MOST_AGENCIES} can be linked at most")
     if model is None:
         model = calibrated(MatchModel.shipped(scheme), calibrate(columns, scheme))
     partners = None
     if expected_population is None:
-        expected_population, model, partners = _estimated(store, model, len(references))
+        expected_population, model, partners = _estimated(store, model, len(references), thresholds)
     scorer = Scorer(model, expected_population, thresholds, partners)
-    if len(agencies) > MOST_AGENCIES:
-        raise InputFileError(f"the files name {len(agencies)} agencies; {MOST_AGENCIES} can be linked at most")
     sectors = tuple(AgencyInfo(agency, "council") for agency in agencies)
     pipeline = Pipeline(store, scorer, Settings(sectors, look_back_days=10**6))
     pipeline.match_all()
@@ -192,7 +193,9 @@ class _Tokenising:
         return found
 
 
-def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int, MatchModel, Partners | None]:
+def _estimated(
+    store: MemoryStore, model: MatchModel, records: int, thresholds: Thresholds
+) -> tuple[int, MatchModel, Partners | None]:
     """The population that the records themselves speak for, the model adapted to them, and what pairs say of each
     other."""
     evidence = Evidence(model.scheme, Settings(()).block_cap)
@@ -204,7 +207,8 @@ def _estimated(store: MemoryStore, model: MatchModel, records: int) -> tuple[int
     adapted = evidence.adapt(model)
     if adapted is None:
         return max(records, LEAST_POPULATION), model, None
-    return adapted.population, adapted.model, evidence.partners(adapted, Settings(()).second_record_margin)
+    least = thresholds.match_weight + Settings(()).second_record_margin
+    return adapted.population, adapted.model, evidence.partners(adapted, least)
 
 
 def by_agency(batch: RawBatch) -> list[tuple[str, RawBatch]]:

@@ -28,7 +28,7 @@ from matcher.store.base import Store
 LEAST_POPULATION = 100
 """The least that may be expected."""
 _LEAST_LIKELY = 1e-6
-"""A partner less likely is none, whatever two agencies have in common."""
+"""A partner less likely is none. Even where all of 15,000 have theirs at an agency, 20 bits are not added."""
 LEAST_MATCHES = 100
 """A database must seem to hold so many matches: four times what the model it starts from counts as."""
 
@@ -100,9 +100,9 @@ class Evidence:
         agencies = sum(count > 0 for count in self._held.values())
         return Adapted(adapted, share, round(share * self.all_pairs), len(distances), self.records, agencies)
 
-    def partners(self, adapted: Adapted, second_record_margin: float) -> Partners:
+    def partners(self, adapted: Adapted, least: float) -> Partners:
         """What pairs say of each other, by what `adapt` returned. Records are numbered from 0, in the order in which
-        they were added. `second_record_margin`: see `Settings`."""
+        they were added. `least`: bits from which two records of one agency are of one person."""
         scorer = Scorer(adapted.model, adapted.population, Thresholds(possible=_LEAST_LIKELY))
         rows, count = self._index.rows, self._index.row_count
 
@@ -111,7 +111,7 @@ class Evidence:
                 np.stack([np.searchsorted(rows.records[:count], of, side) for side in ("left", "right")], axis=1)
                 for of in (left, right)
             )
-            return scorer.best_weights(rows, *spans) >= second_record_margin
+            return scorer.best_weights(rows, *spans) >= least
 
         held = np.array([self._held[agency] for agency in self._numbers])
         links = scorer.score(rows, range(count))

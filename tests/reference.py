@@ -155,23 +155,28 @@ def pair_odds(
     """Of pairs of records with a weight each, the log2 odds that they are of one person, if a record has one partner at
     most at any agency: by all the ways in which that can be. 25 pairs between any two agencies count as known."""
 
-    def found(own: int, other: int) -> float:
-        """Records of an agency with a partner at another, each counting by its likeliest."""
-        beside = [
-            [w for a, b, w in links if record in (a, b) and {agency[a], agency[b]} == {own, other}]
-            for record in range(len(agency))
-            if agency[record] == own
-        ]
-        return sum(max((1 / (1 + 2**-weight) for weight in weights), default=0.0) for weights in beside)
+    def likeliest(record: int, other: int) -> tuple[int, int, float] | None:
+        """Of a record the likeliest link with an agency, the first of several."""
+        beside = [link for link in ordered if record in link[:2] and other in (agency[link[0]], agency[link[1]])]
+        return max(beside, key=lambda link: link[2], default=None)
+
+    def found(own: int, other: int) -> list[tuple[int, int, float]]:
+        """Of an agency's records the likeliest link each with another agency."""
+        links = (likeliest(record, other) for record in range(len(agency)) if agency[record] == own)
+        return [link for link in links if link]
+
+    def probable(links: Iterable[tuple[int, int, float]]) -> float:
+        return sum(1 / (1 + 2**-weight) for _, _, weight in links)
 
     def odds(a: int, b: int, weight: float) -> float:
         own, other = agency[a], agency[b]
         sides = found(own, other), found(other, own)
-        more = (min(sides) + 25) / (held[own] * held[other] / population + 25)
+        more = (probable(set(sides[0]) & set(sides[1])) + 25) / (held[own] * held[other] / population + 25)
         for side, count in zip(sides, (held[own], held[other]), strict=True):
-            more /= (count - side + 25) / (count + 25)
+            more /= (count - probable(side) + 25) / (count + 25)
         return 2.0**weight * more
 
+    ordered = list(links)
     weighed = [(a, b, odds(a, b, weight)) for a, b, weight in links]
     ways: list[tuple[frozenset[int], set[tuple[int, int]], float]] = [(frozenset(), set(), 1.0)]
     for i, (a, b, each) in enumerate(weighed):

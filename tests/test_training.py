@@ -51,10 +51,10 @@ def test_two_records_of_an_agency_are_partners_of_one_only_if_they_are_of_one_pe
     assert adapted is not None
     # Anna is the police's 0 and 6, and the council's 3; Chloe is 2 and 5
     left, right = np.array([0, 3, 2]), np.array([3, 6, 5])
-    one = made.partners(adapted, second_record_margin=5.0).added(left, right)
-    two = made.partners(adapted, second_record_margin=1000.0).added(left, right)
+    one = made.partners(adapted, least=5.0).added(left, right)
+    two = made.partners(adapted, least=1000.0).added(left, right)
     assert (two[:2] < one[:2] - 5).all()
-    assert two[2] == pytest.approx(one[2], abs=0.05)
+    assert two[2] == pytest.approx(one[2], abs=0.1)
 
 
 def world(count: int) -> World:

@@ -59,7 +59,8 @@ def linking_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--expected-population",
             type=click.IntRange(100),
-            help="People the files may speak of. By default estimated from the tokens, without any truth.",
+            help="People the files may speak of. By default estimated from the tokens, without any truth; given, the "
+            "model is not adapted to the files either, and each pair is weighed by itself.",
         ),
         click.option(
             "--match-probability",

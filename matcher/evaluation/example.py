@@ -23,12 +23,14 @@ class Example:
     right: tuple[str, str]
     prior: float
     """Bits the comparison starts from, against the strongest rival."""
+    partners: float
+    """Bits that other pairs add."""
     rival: str
     bands: tuple[EvidenceBand, ...]
     """By field."""
     weights: tuple[float, ...]
-    """By field, bits; they and the prior make the total. 0 also where the rival explains the field, or another field
-    said the same better."""
+    """By field, bits; they, the prior and what other pairs add make the total. 0 also where the rival explains the
+    field, or another field said the same better."""
     total: float
 
 
@@ -56,6 +58,7 @@ def examples(pipeline: Pipeline, candidates: Candidates, person: Labels, referen
                     references[left],
                     references[right],
                     comparison.prior,
+                    comparison.partners,
                     comparison.rival,
                     tuple(map(EvidenceBand, bands_of(pipeline.scorer.model, distances)[0].tolist())),
                     comparison.weights,

@@ -12,7 +12,7 @@ MATCH_PROBABILITY = 0.95
 POSSIBLE_PROBABILITY = 0.5
 
 
-def probability(weight: NDArray[np.float32] | float) -> NDArray[np.float64]:
+def probability(weight: NDArray[np.float32] | NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Match probability of a match weight with its prior: 2^w / (1 + 2^w)."""
     return np.asarray(1.0 / (1.0 + np.exp2(-np.asarray(weight, np.float64))))
 

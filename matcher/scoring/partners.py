@@ -4,8 +4,8 @@ An agency holds a person once, as a rule, so a record has one partner there at m
 two agencies is a bipartite matching. Of a pair whose records have no other partner the prior is the odds of one more
 link of a matching: of M links between N and N' records M to (N - M)(N' - M) (the beta prior of Sadinle 2017), where
 that of a pair seen alone is M to N N'. So where nearly all have found their partner, two that are left are likely a
-pair too. How likely each pair is follows by belief propagation, which is exact where pairs make no ring, and comes to
-rest where they do (Bayati and Nair 2006).
+pair too. How likely each pair is follows by belief propagation, exact where pairs make no ring (for matchings:
+Zdeborova and Mezard 2006).
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from matcher.model import Links
 from matcher.scoring.decision import probability
 from matcher.scoring.training import CONFIDENCE
 
-_SURE = 40.0
-"""Bits from which it does not matter how much likelier a pair is."""
+_SURE = 60.0
+"""No pair weighs so many bits; sums of odds must not overflow."""
 _STILL = 0.01
 """Change in bits below which belief propagation stands still."""
 _MOST_ROUNDS = 100
@@ -44,13 +44,13 @@ class Partners:
         turned = agency[links.left] > agency[links.right]
         left = np.where(turned, links.right, links.left)
         right = np.where(turned, links.left, links.right)
-        more = _overlaps(left, right, links.weight, agency, held, population)
-        weight = links.weight + more
-        sides = [
+        weight = links.weight.astype(np.float64)
+        sides = (
             _Side.of(left, agency[right], len(held), weight, lambda a, b: are_one(right[a], right[b])),
             _Side.of(right, agency[left], len(held), weight, lambda a, b: are_one(left[a], left[b])),
-        ]
-        odds = np.exp2(np.clip(weight, -_SURE, _SURE))
+        )
+        more = _overlaps(sides, weight, agency[left], agency[right], held, population)
+        odds = np.exp2(np.clip(weight + more, -_SURE, _SURE))
         free = [np.zeros(len(weight)) for _ in sides]
         for _ in range(_MOST_ROUNDS):
             before = list(free)
@@ -86,6 +86,8 @@ class _Side:
 
     group: _Numbers
     """(n,), numbered from 0."""
+    likeliest: _Numbers
+    """Places of the likeliest pair of each group."""
     leading: NDArray[np.bool_]
     """(n,): of one person with the likeliest."""
 
@@ -96,11 +98,12 @@ class _Side:
         order = np.lexsort((-weight, group))
         first = np.ones(len(order), np.bool_)
         first[1:] = group[order[1:]] != group[order[:-1]]
-        likeliest = order[first][group]
-        leading = likeliest == np.arange(len(group))
+        likeliest = order[first]
+        leading = np.zeros(len(group), np.bool_)
+        leading[likeliest] = True
         others = np.flatnonzero(~leading)
-        leading[others] = are_one(others, likeliest[others])
-        return cls(group, leading)
+        leading[others] = are_one(others, likeliest[group[others]])
+        return cls(group, likeliest, leading)
 
     def others(self, odds: _Floats) -> _Floats:
         """Of each pair (n,) the sum of the odds (n,) of all that it excludes."""
@@ -110,19 +113,22 @@ class _Side:
 
 
 def _overlaps(
-    left: _Numbers, right: _Numbers, weight: NDArray[np.float32], agency: _Numbers, held: _Numbers, population: int
+    sides: tuple[_Side, _Side], weight: _Floats, left: _Numbers, right: _Numbers, held: _Numbers, population: int
 ) -> _Floats:
-    """Bits (n,) that pairs of records (n,), (n,) weigh more if neither has another partner. Their prior counts as
-    `CONFIDENCE` pairs between any two agencies, and as so many records of each that have no partner."""
-    likely = np.zeros((len(agency), len(held)))
-    for record, other in ((left, right), (right, left)):
-        np.maximum.at(likely, (record, agency[other]), probability(weight))
-    found = np.zeros((len(held), len(held)))
-    np.add.at(found, agency, likely)  # each record counts by its likeliest partner
+    """Bits (n,) that pairs weigh more, seen from both sides, if neither record has another partner. `left`, `right`
+    (n,): their agencies. Their prior counts as `CONFIDENCE` pairs between any two agencies, and as so many records of
+    each that have no partner."""
+    likely = probability(weight)
+    links, found = np.zeros((2, len(held), len(held)))
+    # of a record its likeliest pair counts, and of two agencies those that are so on both sides
+    ahead = sides[0].leading & sides[1].leading
+    np.add.at(links, (left[ahead], right[ahead]), likely[ahead])
+    for side, own, other in zip(sides, (left, right), (right, left), strict=True):
+        np.add.at(found, (own[side.likeliest], other[side.likeliest]), likely[side.likeliest])
     expected = np.outer(held, held) / population
     free = (held[:, np.newaxis] - found + CONFIDENCE) / (held[:, np.newaxis] + CONFIDENCE)
-    bits = np.log2((np.minimum(found, found.T) + CONFIDENCE) / (expected + CONFIDENCE) / free / free.T)
-    return np.asarray(bits[agency[left], agency[right]])
+    bits = np.log2((links + CONFIDENCE) / (expected + CONFIDENCE) / free / free.T)
+    return np.asarray(bits[left, right])
 
 
 def _keys(left: _Numbers, right: _Numbers) -> _Numbers:

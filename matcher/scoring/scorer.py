@@ -29,7 +29,9 @@ class Comparison:
     rival: str
     """The strongest rival's name."""
     total: float
-    """The prior and the weights."""
+    """The prior and the weights, and what other pairs add."""
+    partners: float = 0.0
+    """Bits that other pairs add, where they are seen together."""
 
 
 def best_variants(records: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -145,7 +147,7 @@ class Scorer:
         if best is None or not self._partners:
             return best
         [added] = self._partners.added(rows.records[[left.start]], rows.records[[right.start]]).tolist()
-        return replace(best, prior=best.prior + added, total=best.total + added)
+        return replace(best, partners=added, total=best.total + added)
 
     def _compare_rows(self, rows: Rows, left: int, right: int) -> Comparison | None:
         distance = np.empty(len(self._pass_of), np.int64)

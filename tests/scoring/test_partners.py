@@ -78,27 +78,58 @@ def test_agencies_that_have_less_in_common_than_others_count_less() -> None:
     assert made.added(np.array([999]), np.array([2000]))[0] == pytest.approx(np.log2(KNOWN / (1000 + KNOWN)), abs=0.2)
 
 
-def test_a_record_with_a_likelier_partner_is_hardly_to_be_had() -> None:
-    pairs = [(0, 2, 20.0), (0, 3, 6.0)]
-    likelier, other = weighed(partners(pairs, [0, 0, 1, 1]), pairs)
+SIDES = pytest.mark.parametrize("turned", [False, True])
+"""Which agency the record is of that has several partners."""
+
+
+def beside(turned: bool, weights: dict[int, float], are_one: AreOne = nobody) -> list[float]:
+    """Weights of pairs of record 0 with others of one agency, seen together."""
+    pairs = [(0, other, weight) for other, weight in weights.items()]
+    return weighed(partners(pairs, [1, 1, 0, 0, 0] if turned else [0, 0, 1, 1, 1], are_one=are_one), pairs)
+
+
+@SIDES
+def test_a_record_with_a_likelier_partner_is_hardly_to_be_had(turned: bool) -> None:
+    likelier, other = beside(turned, {2: 20.0, 3: 6.0})
     assert likelier > 13
     assert other < -10
 
 
-def test_two_equal_partners_are_each_at_most_as_likely_as_not() -> None:
-    pairs = [(0, 2, 12.0), (0, 3, 12.0)]
-    assert weighed(partners(pairs, [0, 0, 1, 1]), pairs) == pytest.approx([0.0, 0.0], abs=0.1)
+@SIDES
+@pytest.mark.parametrize("weight", [12.0, 45.0])
+def test_two_equal_partners_are_each_at_most_as_likely_as_not(turned: bool, weight: float) -> None:
+    assert beside(turned, {2: weight, 3: weight}) == pytest.approx([0.0, 0.0], abs=0.1)
 
 
-def test_a_person_whom_an_agency_holds_twice_is_a_partner_twice() -> None:
+@SIDES
+def test_a_person_whom_an_agency_holds_twice_is_a_partner_twice(turned: bool) -> None:
     def same(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return np.isin(left, (2, 3)) & np.isin(right, (2, 3))
+        return (left == right) | np.isin(left, (2, 3)) & np.isin(right, (2, 3))
 
-    pairs = [(0, 2, 12.0), (0, 3, 11.0), (0, 4, 3.0)]
-    first, second, stranger = weighed(partners(pairs, [0, 0, 1, 1, 1], are_one=same), pairs)
+    first, second, stranger = beside(turned, {2: 12.0, 3: 11.0, 4: 3.0}, same)
     assert first > 8
     assert second > 7
     assert stranger < -5
+
+
+def test_records_all_alike_take_nothing_from_other_pairs() -> None:
+    """Of 100 of them at either agency as many pairs may be true, not 10,000."""
+    junk = [(a, b, 12.0) for a in range(100) for b in range(300, 400)]
+    other = (250, 650, 5.0)
+    agency = [0] * 300 + [1] * 400
+
+    def same(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return np.ones(len(left), np.bool_)
+
+    [without] = weighed(partners([other], agency), [other])
+    for are_one in (nobody, same):
+        assert weighed(partners([*junk, other], agency, are_one=are_one), [other])[0] > without - 0.1
+
+
+def test_agencies_of_two_sizes_are_each_as_free_as_they_are() -> None:
+    made = partners([(i, 2000 + i, 30.0) for i in range(100)], [0] * 2000 + [1] * 110, population=2000)
+    expected = np.log2(125 / 135) - np.log2(1925 / 2025) - np.log2(35 / 135)
+    assert made.added(np.array([0]), np.array([2000]))[0] == pytest.approx(expected, abs=0.01)
 
 
 def test_each_agency_is_a_matter_of_its_own() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from matcher.blocking.index import BlockIndex
+from matcher.model import Links
 from matcher.scheme import UK_PERSON_V1
 from matcher.scoring.decision import Thresholds
 from matcher.scoring.model import Rival, prior_weight
@@ -78,9 +79,16 @@ def test_what_pairs_say_of_each_other_is_in_every_weight():
     plain = factory.scorer()
     links = plain.score(index.rows, range(5))
     assert list(zip(links.left.tolist(), links.right.tolist(), strict=True)) == [(0, 2), (1, 2), (1, 3)]
-    partners = Partners.found(links, np.array([0, 0, 1, 1]), np.array([2, 2]), 1000, lambda left, _: left < 0)
+    # nearly all other records of the two agencies have found each other, so that what is left gains
+    all_links = Links(
+        np.append(links.left, np.arange(4, 504)),
+        np.append(links.right, np.arange(504, 1004)),
+        np.append(links.weight, np.full(500, 30, np.float32)),
+    )
+    agency = np.repeat([0, 1, 0, 1], [2, 2, 500, 500])
+    partners = Partners.found(all_links, agency, np.array([502, 502]), 1000, lambda left, _: left < 0)
     added = partners.added(links.left, links.right)
-    assert added[1] < -5 < added[0]
+    assert added[1] < -5 < 5 < added[0]
     scorer = Scorer(plain.model, 1_000_000, plain.thresholds, partners)
     for floor in (-np.inf, *(links.weight + added - 1e-3)):  # sums are rounded
         records, weights, _ = scorer.score_records(index.rows, range(5), floor)
@@ -92,7 +100,8 @@ def test_what_pairs_say_of_each_other_is_in_every_weight():
         comparison = scorer.compare(index.rows, rows[left], rows[right])
         assert comparison is not None
         assert comparison.total == pytest.approx(weight, abs=1e-3)
-        assert comparison.total == pytest.approx(comparison.prior + sum(comparison.weights), abs=1e-3)
+        whole = comparison.prior + comparison.partners + sum(comparison.weights)
+        assert comparison.total == pytest.approx(whole, abs=1e-3)
         spans = (np.array([[span.start, span.stop]]) for span in (rows[left], rows[right]))
         assert scorer.best_weights(index.rows, *spans) == pytest.approx(weight, abs=1e-3)
 

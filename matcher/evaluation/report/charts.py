@@ -145,17 +145,21 @@ def _falling(model: MatchModel, f: int, top: float) -> Html:
 
 
 def waterfall(example: Example, model: MatchModel, threshold: float) -> Html:
-    """From the prior over each field's weight to the match weight; `threshold` in bits."""
+    """From the prior over what other pairs say and each field's weight to the match weight; `threshold` in bits."""
     fields = [field.name for field in model.scheme.fields]
     shown = [f for f, band in enumerate(example.bands) if band is not EvidenceBand.MISSING]
-    reached = [example.prior, *(example.prior + np.cumsum([example.weights[f] for f in shown])).tolist()]
-    ends = [0.0, threshold, example.total, *reached]
+    start = example.prior + example.partners
+    reached = [start, *(start + np.cumsum([example.weights[f] for f in shown])).tolist()]
+    ends = [0.0, threshold, example.total, example.prior, *reached]
     scale = Scale(min(ends) - 1, max(ends) + 1, _NAME_ENDS + 122, WIDTH - 46)
-    rows = [_step(scale, 0, f"a {example.rival}", "prior", 0.0, example.prior)]
+    rows = [
+        _step(scale, 0, f"a {example.rival}", "prior", 0.0, example.prior),
+        _step(scale, 1, "other pairs", "", example.prior, start),
+    ]
     for number, f in enumerate(shown):
         name = f"{example.bands[f].name.lower()}{_why_nothing(example, model, f)}"
-        rows.append(_step(scale, number + 1, fields[f], name, reached[number], reached[number + 1]))
-    last = len(shown) + 1
+        rows.append(_step(scale, number + 2, fields[f], name, reached[number], reached[number + 1]))
+    last = len(rows)
     rows.append(_step(scale, last, "match weight", "", 0.0, example.total, "total"))
     height = (last + 1) * _ROW + 26
     lines = [
@@ -164,7 +168,8 @@ def waterfall(example: Example, model: MatchModel, threshold: float) -> Html:
         tag("text", f"threshold {threshold:.1f}", x=scale(threshold), y=height - 6, text_anchor="middle"),
     ]
     said = "; ".join(f"{fields[f]} {example.bands[f].name.lower()} {example.weights[f]:+.1f}" for f in shown)
-    description = f"Prior {example.prior:.1f} bits; {said}; match weight {example.total:.1f} bits."
+    start_said = f"Prior {example.prior:.1f} bits; other pairs {example.partners:+.1f}"
+    description = f"{start_said}; {said}; match weight {example.total:.1f} bits."
     return chart(height, description, *lines, *rows)
 
 
