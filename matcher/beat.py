@@ -16,8 +16,8 @@ included."""
 _LEAVING_SECONDS = 0.0005
 """What a reply takes to be on its way, mostly."""
 _BLUR_SECONDS = 0.001
-"""A reply leaves so much later at most, drawn at random: caches that matching has used make a later call a little
-slower or faster."""
+"""A reply that need not wait leaves so much later at most, drawn at random: caches that matching has used make a later
+call a little slower or faster."""
 
 
 def to_beat() -> float:
@@ -26,14 +26,16 @@ def to_beat() -> float:
 
 
 def to_quiet() -> float:
-    """Seconds until a reply may leave: what began on the last beat is over, and it is gone before the next one. A
-    little more than need be, drawn at random."""
+    """Seconds until a reply may leave: what began on the last beat is over, and it is gone before the next one."""
     return quiet_from(time.monotonic() % BEAT_SECONDS, random.SystemRandom().random())
 
 
 def quiet_from(passed: float, late: float) -> float:
-    """As `to_quiet`, so many seconds after a beat; `late`, 0 to 1: the share of the blur."""
-    if passed > BEAT_SECONDS - _LEAVING_SECONDS:
+    """As `to_quiet`, so many seconds after a beat. Replies that wait leave together; any other leaves later by a share
+    (`late`, 0 to 1) of the blur."""
+    last = BEAT_SECONDS - _LEAVING_SECONDS
+    if passed > last:
         passed -= BEAT_SECONDS
-    begins, ends = max(passed, _BUSY_SECONDS), BEAT_SECONDS - _LEAVING_SECONDS
-    return begins - passed + late * min(_BLUR_SECONDS, ends - begins)
+    if passed < _BUSY_SECONDS:
+        return _BUSY_SECONDS - passed
+    return late * min(_BLUR_SECONDS, last - passed)
