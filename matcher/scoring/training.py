@@ -278,14 +278,14 @@ def _update_priors(state: _State, expected: _Expected) -> float:
     matches = max(float(expected.posterior.sum()), 1.0)
     state.match_share = matches / state.all_pairs
     for k, rival in enumerate(state.model.rivals):
+        if rival.explains == TWIN or not meets(state.model.scheme, rival.explains):
+            continue  # what is seen of them is no measure of how many there are
         likely = expected.rivals[k + 1]
         if state.confidence:
             # strangers of one surname and postcode are a household by half: many halves make no household
             likely = likely[likely > _LIKELY]
         prior = float(np.log2(matches / max(float(likely.sum()), 1.0)))
-        if rival.explains == TWIN or not meets(state.model.scheme, rival.explains):
-            prior = rival.prior
-        elif state.confidence:
+        if state.confidence:
             prior = max(prior, rival.prior)
         change = max(change, abs(prior - state.priors[k]))
         state.priors[k] = prior
