@@ -22,13 +22,18 @@ class Seal(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Held:
-    layout: Layout
+    dimensions: tuple[int, int, int, int, int]
+    """Of its layout, which is made when it is needed: a frame may be of one record, and there may be millions."""
     epoch: int
     numbers: NDArray[np.int64]
     """(N,): number of each record, -1 once gone."""
     encapsulation: bytes
     sealed: NDArray[np.uint8]
     """(N, S), zero once gone: at hand, since reading a few bytes at the end of a large blob means walking all of it."""
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(*self.dimensions)
 
 
 class HeldFrames:
@@ -40,8 +45,8 @@ class HeldFrames:
 
     def add(self, frame: Frame, batch: TokenBatch, numbers: NDArray[np.int64]) -> None:
         """Take in a frame whose records have `numbers` (N,), -1 where they are gone. Its payload is not kept."""
-        layout = Layout.of(frame.payload)
-        self._held[frame.frame_id] = _Held(layout, batch.epoch, numbers, batch.encapsulation, batch.sealed.copy())
+        dimensions = Layout.of(frame.payload).dimensions
+        self._held[frame.frame_id] = _Held(dimensions, batch.epoch, numbers, batch.encapsulation, batch.sealed.copy())
 
     def day_patch(self, frame_id: int, position: int, day: int) -> Patch:
         """What notes a record's observed day in its frame."""

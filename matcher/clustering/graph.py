@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.clustering.kernels import thread_links, unthread_links, walk
-from matcher.columns import MOST_ROWS, Column
+from matcher.columns import MOST_ROWS, Column, reserved
 from matcher.model import Links
 
 Numbers = NDArray[np.int64]
@@ -73,7 +73,7 @@ class LinkGraph:
     def components(self, seeds: Numbers, least: float) -> tuple[Numbers, Numbers]:
         """Components of some records over links of `least` bits or more: members (M,) and offsets (C + 1,); component c
         has the members from `offsets[c]` to `offsets[c + 1]`, ascending."""
-        room = min(len(self.head), len(seeds) + 2 * self._count)
-        members, offsets = np.empty(room, np.int64), np.empty(room + 1, np.int64)
+        # room for all there could be, of which memory is taken, and cleared, only for those there are
+        members, offsets = reserved((2, min(len(self.head), len(seeds) + 2 * self._count) + 1), np.int64)
         count = walk(seeds, least, *self.columns, self._seen.values, members, offsets)
         return members[: offsets[count]].copy(), offsets[: count + 1].copy()
