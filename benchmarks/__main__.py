@@ -150,13 +150,16 @@ def peers(records: int, chosen: tuple[str, ...], seed: int, json_path: Path | No
     "--method", "methods", multiple=True, default=REPLIES, type=click.Choice(REPLIES), help="May be repeated."
 )
 @click.option("--probe", type=click.Choice(PROBES), help="Probe so, again and again, instead of one neutral call.")
+@click.option("--held", default=0, show_default=True, help="Records of others that the matcher holds besides.")
 @SEED
 @JSON
-def replies(calls: int, methods: tuple[str, ...], probe: str | None, seed: int, json_path: Path | None) -> None:
+def replies(
+    calls: int, methods: tuple[str, ...], probe: str | None, held: int, seed: int, json_path: Path | None
+) -> None:
     """Can an agency tell from a reply, or from when it comes, whether others hold the person?"""
     from benchmarks.replies import run
 
-    outcomes = run(calls, seed, methods, json_path, probe)
+    outcomes = run(calls, seed, methods, json_path, probe, held)
     if any(
         each.replies > 1 or any(pair.told_apart for pair in each.own + each.meanwhile) for each in outcomes.values()
     ):

@@ -25,7 +25,7 @@ from benchmarks.deployment import Deployment
 from benchmarks.machine import machine, report
 from benchmarks.population import Population, generate
 from benchmarks.sending import Sender, part
-from benchmarks.throughput import feed, read_batches, write_batches
+from benchmarks.throughput import pour, write_batches
 from matcher.agency.client import FeedClient
 from matcher.config import CoordinatorConfig
 from matcher.coordinator.client import AlertClient
@@ -83,7 +83,7 @@ def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any
         for name, part_of_all in parts.items():
             (folder / name).mkdir()
             feeds.submit(write_batches, Population(part_of_all), configs, folder / name).result()
-        feeds.submit(_pour, folder / "held", configs).result()
+        feeds.submit(pour, folder / "held", configs).result()
         deployment.wait_until_matched()
         submissions = _submissions(deployment, kept)
         watch = ("alerts", "watch", "--config", deployment.coordinator_config, "--no-follow")
@@ -94,7 +94,7 @@ def _measure(records: int, calls: int, seed: int, folder: Path) -> dict[str, Any
         coordinator.start()
         _wait_for(folder / "seen")
         answers = [_submit(deployment, submissions[:calls], folder / "seen")]
-        pouring = feeds.submit(_pour, folder / "poured", configs)
+        pouring = feeds.submit(pour, folder / "poured", configs)
         answers.append(_submit(deployment, submissions[calls:], folder / "seen"))
         ended = pouring.result()
         coordinator.terminate()
@@ -136,13 +136,6 @@ def _submissions(deployment: Deployment, kept: pd.DataFrame) -> list[tuple[Recor
             message = batch_message(part(tokens, i, i + 1), sender.scheme)
             found[row] = ((str(agency), reference), message)
     return [found[row] for row in kept.index]
-
-
-def _pour(folder: Path, configs: dict[str, Path]) -> float:
-    """Send the batches in a folder, all agencies at a time; when that was done, by this machine's clock."""
-    with ThreadPoolExecutor(len(configs)) as feeders:
-        list(feeders.map(lambda each: feed(each[1], read_batches(folder, each[0]), [], folder.name), configs.items()))
-    return time.monotonic()
 
 
 def _watch(coordinator_config: Path, path: Path) -> None:

@@ -16,8 +16,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -32,6 +34,7 @@ from benchmarks.deployment import Deployment
 from benchmarks.machine import machine, write
 from benchmarks.population import AGENCIES, FILE_COLUMNS, generate
 from benchmarks.sending import LOAD, Sender, part
+from benchmarks.throughput import pour, write_batches
 from matcher.agency.client import FeedClient
 from matcher.beat import BEAT_SECONDS
 from matcher.model import TokenBatch
@@ -87,17 +90,19 @@ class Outcome:
 
 
 def run(
-    calls: int, seed: int, methods: Collection[str], json_path: Path | None, probe: str | None = None
+    calls: int, seed: int, methods: Collection[str], json_path: Path | None, probe: str | None = None, held: int = 0
 ) -> dict[str, Outcome]:
     """Measure `calls` calls of each class, of some of `METHODS`, print, and write the figures. `probe`: one of
-    `PROBES` instead of the neutral call."""
+    `PROBES` instead of the neutral call; `held`: records of others that the matcher holds besides."""
     folder = Path(tempfile.mkdtemp(prefix="replies-"))
     try:
         # the neutral call sends one row again and again
         options = f"block_rows_per_day = {100 * calls}"
-        with Deployment(folder, agencies=AGENCIES[:2], population=10 * calls, options=options) as deployment:
+        with Deployment(folder, agencies=AGENCIES, population=10 * calls + held, options=options) as deployment:
             deployment.set_up()
             deployment.start()
+            if held:
+                _hold(deployment, held, seed + 1, folder / "held")
             config, out = deployment.coordinator_config, folder / "alerts.jsonl"
             with deployment.spawn("alerts", "watch", "--config", config, "--out", out) as coordinator:
                 try:
@@ -119,7 +124,8 @@ def run(
                 f"  {name:<24}{pair:<22}AUC {each.auc:.4f} ({each.low:.4f} to {each.high:.4f}) "
                 f"distance {each.distance:.4f}{mark}"
             )
-    figures = {"calls": calls, "seed": seed, "methods": {name: asdict(each) for name, each in outcomes.items()}}
+    of_methods = {name: asdict(each) for name, each in outcomes.items()}
+    figures = {"calls": calls, "held": held, "seed": seed, "methods": of_methods}
     write(figures | machine(), json_path)
     return outcomes
 
@@ -144,6 +150,18 @@ def compare(times: dict[str, Seconds]) -> list[Comparison]:
     ]
 
 
+def _hold(deployment: Deployment, records: int, seed: int, folder: Path) -> None:
+    """Have the matcher hold records of other people, of all agencies."""
+    folder.mkdir()
+    configs = {agency.name: deployment.agency_config(agency.name) for agency in deployment.agencies}
+    with ProcessPoolExecutor(1, get_context("spawn")) as feeds:
+        feeds.submit(write_batches, generate(records, seed), configs, folder).result()
+        feeds.submit(pour, folder, configs).result()
+    deployment.wait_until_matched()
+    watch = ("alerts", "watch", "--config", deployment.coordinator_config, "--no-follow")
+    deployment.command(*watch, "--out", folder / "read.jsonl")  # so that nothing is told meanwhile but of these calls
+
+
 def _load(sender: Sender, feed_id: str, tokens: TokenBatch) -> None:
     """Append records, under a feed of their own."""
     starts = range(0, tokens.record_count, LOAD)
@@ -159,7 +177,7 @@ def _measure(
     people = generate(20 * calls + 200, seed, error_rate=0.0, known_share=0.1).records[[*FILE_COLUMNS, "person"]]
     people = people.drop_duplicates("person").reset_index(drop=True)
     people["record_ref"] = [f"R{number:07}" for number in range(len(people))]
-    police, health = (agency.name for agency in deployment.agencies)
+    police, health = (agency.name for agency in deployment.agencies[:2])
     caller, beside, other = (Sender(deployment, name) for name in (police, police, health))
     sent: list[dict[str, TokenBatch]] = []
     for group in range(2):

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
@@ -190,6 +190,14 @@ def feed(
         for offset in client.append(name, batches):
             acknowledged.append((time.perf_counter(), offset - before))
             before = offset
+
+
+def pour(folder: Path, configs: dict[str, Path]) -> float:
+    """Send the batches that `write_batches` wrote, all agencies at a time; when that was done, by this machine's clock.
+    Of a folder of another name they go to feeds of that name."""
+    with ThreadPoolExecutor(len(configs)) as feeders:
+        list(feeders.map(lambda each: feed(each[1], read_batches(folder, each[0]), [], folder.name), configs.items()))
+    return time.monotonic()
 
 
 def _slowest(acknowledged: list[tuple[float, int]], seconds: float) -> int:

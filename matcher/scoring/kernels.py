@@ -242,6 +242,8 @@ def score_rows(
     own = np.empty(passes, np.int32)
     bounded = limit > -np.inf
     encoded, agreeing = _masks(pass_of, passes)
+    step = steps[0]  # at hand for each pair: a field that vetoes, if there is one, tells most strangers
+    veto, word, bits = step.field if step.vetoes else 0, step.word, step.bits
     for row in range(first, last):
         before, before_compared = written, compared
         origin, mask = origins[row], field_masks[row] & encoded
@@ -253,6 +255,7 @@ def score_rows(
                 _fetch(following[p], after)
                 _fetch_row(after, p, encodings, blocks, field_masks, origins)
             encoding, ahead = encodings[row, p], at
+            own_word = _joined(encoding, word)
             for _ in range(_AHEAD):
                 if ahead < 0:
                     break
@@ -270,9 +273,12 @@ def score_rows(
                 compared += 1
                 present = mask & field_masks[other] | agreeing[p]
                 if (
-                    shared == 1
-                    and bounded
-                    and _is_below(limit, encoding, encodings[other, p], present, steps, step_table)
+                    bounded
+                    and shared == 1
+                    and (
+                        (present & veto and (own_word ^ _joined(encodings[other, p], word)) & bits)
+                        or _is_below(limit, encoding, encodings[other, p], present, steps, step_table)
+                    )
                 ):
                     continue
                 distances(row, other, blocks, encodings, field_masks, word_ends, pass_of, distance)

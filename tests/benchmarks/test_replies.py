@@ -26,7 +26,7 @@ def test_removals_alone_are_of_records_that_were_appended(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_what_answers_without_the_database_is_probed_too(tmp_path: Path, probe: str) -> None:
-    (outcome,) = run(12, 3, ["SubmitRecords"], tmp_path / "figures.json", probe).values()
+    (outcome,) = run(12, 3, ["SubmitRecords"], tmp_path / "figures.json", probe, held=500).values()
     assert (outcome.calls, outcome.replies, len(outcome.meanwhile)) == (12, 1, 6)
 
 

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,21 @@ def state(held: Persons) -> tuple:
 
 def answer(left, right, resolution, expires_at=0) -> Answer:
     return Answer(left, right, resolution, "reviewer", expires_at)
+
+
+def test_a_component_takes_no_memory_for_all_the_others():
+    graph, left = LinkGraph(), np.arange(0, 200_000, 2)
+    graph.reserve(200_000)
+    graph.add(Links(left, left + 1, np.full(len(left), 9.0, np.float32)))
+    graph.components(np.array([7]), MATCH)  # compiled
+    tracemalloc.start()
+    try:
+        members, offsets = graph.components(np.array([7]), MATCH)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (members.tolist(), offsets.tolist()) == ([6, 7], [0, 2])
+    assert most < 10_000
 
 
 def test_change_tells_what_was_and_what_is():
