@@ -2,7 +2,8 @@
 
 Indices of the database would say the same, but records and persons come in no order: each entry would touch another
 page, and at a million records pages of indices are most of what a commit writes. So this is made of the tables when
-first needed, and kept up to date. Cost: 32 bytes a link, 16 an alert's member, 24 an alert; a look-up reads a column.
+first needed, and kept up to date. Cost: 32 bytes a link, 20 an alert's member, 24 an alert, 12 a record. What is there
+of a record is found by lists; what is there of a person, which closures alone ask for, by reading a column.
 """
 
 import json
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.columns import Column
 from matcher.model import Alert, Links
 from matcher.store.packed import unpack_links
 
-_LINK = np.dtype([("row", np.int64), ("place", np.int64), ("left", np.int64), ("right", np.int64)])
+_LINK = np.dtype([("row", np.int64), ("place", np.int32), ("left", np.int32), ("right", np.int32)], align=True)
 _MEMBER = np.dtype([("sequence", np.int64), ("record", np.int64)])
 _PERSON = np.dtype([("sequence", np.int64), ("person", np.int64), ("survivor", np.int64)])
 _FIRST_CAPACITY = 1024
@@ -26,12 +28,47 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 Numbers = NDArray[np.int64]
 
 
-class _Table:
-    """Rows of one type, and room to grow."""
+class _Lists:
+    """The places of each record in a table: linked lists, the last one first."""
 
-    def __init__(self, dtype: np.dtype[np.void]) -> None:
+    def __init__(self) -> None:
+        self._head = Column(np.int32, _NOBODY)
+        self._following = Column(np.int32)
+
+    def add(self, first: int, records: Numbers) -> None:
+        """Places from `first` on are of these records (n,), some of nobody."""
+        places = np.argsort(records, kind="stable")
+        places = places[np.count_nonzero(records == _NOBODY) :]
+        if not len(places):
+            return
+        of, places = records[places], places + first
+        self._head.reserve(int(of[-1]) + 1)
+        self._following.reserve(first + len(records))
+        begins, ends = np.ones((2, len(of)), np.bool_)
+        begins[1:] = ends[:-1] = of[1:] != of[:-1]
+        before = np.roll(places, 1)
+        before[begins] = self._head[of[begins]]
+        self._following[places] = before
+        self._head[of[ends]] = places[ends]
+
+    def take(self, records: Numbers) -> Numbers:
+        """Places of records (n,), each once; their lists are empty then."""
+        records = records[records < len(self._head)]
+        found, at = [], self._head[records]
+        while len(at := at[at >= 0]):
+            found.append(at)
+            at = self._following[at]
+        self._head[records] = _NOBODY
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+
+class _Table:
+    """Rows of one type, and room to grow. Of some fields, `listed`, the rows of a record are found by lists."""
+
+    def __init__(self, dtype: np.dtype[np.void], *listed: str) -> None:
         self._rows = np.empty(0, dtype)
-        self._count = 0
+        self._count = self._taken = 0
+        self._lists = {field: _Lists() for field in listed}
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -44,7 +81,23 @@ class _Table:
             longer[: self._count] = self.rows
             self._rows = longer
         self._rows[self._count : needed] = rows
+        for field, lists in self._lists.items():
+            lists.add(self._count, rows[field])
         self._count = needed
+
+    def take(self, records: Collection[int]) -> NDArray[np.void]:
+        """Rows of some records by any of the fields that are listed; they are of nobody then."""
+        wanted = np.unique(np.fromiter(records, np.int64))
+        places = np.unique(np.concatenate([lists.take(wanted) for lists in self._lists.values()]))
+        first = next(iter(self._lists))
+        places = places[self._rows[first][places] != _NOBODY]  # not what was taken by another field, or by its alert
+        taken: NDArray[np.void] = self._rows[places]
+        for field in self._lists:
+            self._rows[field][places] = _NOBODY
+        self._taken += len(places)
+        if self._taken > self._count // 2:
+            self.clear_out(first)
+        return taken
 
     def clear_out(self, field: str) -> None:
         """Leave out the rows that are of nobody by a field, once they are most: records sent again night by night would
@@ -53,7 +106,10 @@ class _Table:
             there = self.rows[field] != _NOBODY
             if (left := int(there.sum())) < self._count // 2:
                 self._rows = self.rows[there]
-                self._count = left
+                self._count, self._taken = left, 0
+                self._lists = {field: _Lists() for field in self._lists}
+                for each, lists in self._lists.items():
+                    lists.add(0, self._rows[each])
 
 
 class Lookup:
@@ -61,11 +117,11 @@ class Lookup:
 
     def __init__(self, rows: Rows) -> None:
         """`rows` gives the rows of a query by its name; others can read between two calls of it."""
-        self._links, self._persons, self._members = _Table(_LINK), _Table(_PERSON), _Table(_MEMBER)
+        self._links, self._members = _Table(_LINK, "left", "right"), _Table(_MEMBER, "record")
+        self._persons = _Table(_PERSON)
         for page in _pages(rows, "links_after"):
-            for row, packed in page:
-                pairs = unpack_links(packed)
-                self._links.add(_places(row, pairs["left"], pairs["right"]))
+            stored = [(row, unpack_links(packed)) for row, packed in page]
+            self._links.add(np.concatenate([_places(row, pairs["left"], pairs["right"]) for row, pairs in stored]))
         for page in _pages(rows, "alert_rows_after"):
             persons = [(sequence, _hashed(person_id), _hashed(survivor)) for sequence, person_id, survivor, _ in page]
             members = [(sequence, record) for sequence, *_, listed in page for record, _, _ in json.loads(listed)]
@@ -85,21 +141,16 @@ class Lookup:
 
     def take_links(self, records: Collection[int]) -> dict[int, Numbers]:
         """Places by row of all links of some records; they are taken out."""
-        rows, wanted = self._links.rows, np.fromiter(records, np.int64)
-        found = np.isin(rows["left"], wanted) | np.isin(rows["right"], wanted)
-        rows["left"][found] = rows["right"][found] = _NOBODY
-        taken = rows[found]
-        self._links.clear_out("left")
-        return {int(row): taken["place"][taken["row"] == row] for row in np.unique(taken["row"])}
+        taken = self._links.take(records)
+        taken = taken[np.argsort(taken["row"], kind="stable")]
+        rows, begins = np.unique(taken["row"], return_index=True)
+        places = np.split(taken["place"].astype(np.int64), begins[1:])
+        return dict(zip(rows.tolist(), places, strict=False))  # of no rows too there is one part
 
     def take_memberships(self, records: Collection[int]) -> list[tuple[int, int]]:
         """Sequence and record of every alert that has one of some records as a member; they are taken out."""
-        rows = self._members.rows
-        found = np.isin(rows["record"], np.fromiter(records, np.int64))
-        taken = list(zip(rows["sequence"][found].tolist(), rows["record"][found].tolist(), strict=True))
-        rows["record"][found] = _NOBODY
-        self._members.clear_out("record")
-        return taken
+        taken = self._members.take(records)
+        return list(zip(taken["sequence"].tolist(), taken["record"].tolist(), strict=True))
 
     def alerts_of(self, person_id: bytes) -> list[int]:
         """Sequences of alerts about a person or, as good as never, about another one; ascending."""

@@ -1,5 +1,8 @@
 """Writes what matching changed into SQLite. The caller holds the transaction and has checked the outcome."""
 
+from itertools import groupby
+from operator import attrgetter
+
 import apsw
 import numpy as np
 
@@ -57,12 +60,12 @@ def write_outcome(writer: apsw.Connection, lookup: Lookup | None, outcome: Match
 
 
 def _patch(writer: apsw.Connection, patches: list[Patch]) -> None:
-    for frame_id, position, data in patches:
-        stored = writer.execute(SQL["payload_size"], (int(frame_id),)).get
-        if position < 0 or position + len(data) > stored:
-            raise ValueError("a patch reaches over the end of its frame")
-        if data:
-            with writer.blob_open("main", "frame", "payload", int(frame_id), True) as blob:
+    for frame_id, of_frame in groupby(patches, attrgetter("frame_id")):
+        # opened once for all of them: the way to a place in a large frame is long the first time only
+        with writer.blob_open("main", "frame", "payload", int(frame_id), True) as blob:
+            for _, position, data in of_frame:
+                if position < 0 or position + len(data) > blob.length():
+                    raise ValueError("a patch reaches over the end of its frame")
                 blob.seek(int(position))
                 blob.write(data)
 

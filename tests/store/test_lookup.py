@@ -1,8 +1,12 @@
 """What the store finds by record, in memory, stays as small as what is there."""
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matcher.model import Links
+from matcher.store import lookup as module
 from matcher.store.lookup import Lookup
 
 RECORDS = 3000
@@ -23,3 +27,21 @@ def test_links_of_records_sent_again_night_by_night_do_not_add_up() -> None:
         lookup.add_links(night, links(left, left + RECORDS))
         assert len(lookup._links.rows) <= 2 * RECORDS
     assert {row: places.tolist() for row, places in lookup.take_links([7]).items()} == {8: [7]}
+
+
+@given(st.data())
+def test_places_are_those_of_the_links_that_were_added_and_not_taken(data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_FIRST_CAPACITY", 4)  # so that rows are cleared out
+        lookup = Lookup(lambda *_: [])
+        known: list[tuple[int, int, tuple[int, int]]] = []
+        for row in range(1, data.draw(st.integers(1, 12))):
+            pairs = data.draw(st.lists(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=5))
+            left, right = np.array(pairs, np.int64).reshape(-1, 2).T
+            lookup.add_links(row, links(left, right))
+            known += [(row, place, pair) for place, pair in enumerate(pairs)]
+            taken = data.draw(st.lists(st.integers(0, 12), max_size=3))
+            found = lookup.take_links(taken)
+            expected = [(row, place) for row, place, pair in known if set(pair) & set(taken)]
+            assert [(row, place) for row, places in found.items() for place in sorted(places.tolist())] == expected
+            known = [each for each in known if each[:2] not in set(expected)]
