@@ -2,7 +2,7 @@
 
 Indices of the database would say the same, but records and persons come in no order: each entry would touch another
 page, and at a million records pages of indices are most of what a commit writes. So this is made of the tables when
-first needed, and kept up to date. Cost: 32 bytes a link, 20 an alert's member, 24 an alert, 12 a record. What is there
+first needed, and kept up to date. Cost: 32 bytes a link, 16 an alert's member, 24 an alert, 12 a record. What is there
 of a record is found by lists; what is there of a person, which closures alone ask for, by reading a column.
 """
 
@@ -17,8 +17,9 @@ from matcher.columns import Column
 from matcher.model import Alert, Links
 from matcher.store.packed import unpack_links
 
-_LINK = np.dtype([("row", np.int64), ("place", np.int32), ("left", np.int32), ("right", np.int32)], align=True)
-_MEMBER = np.dtype([("sequence", np.int64), ("record", np.int64)])
+_NUMBERS = ("row", "place", "left", "right", "next_left", "next_right")
+_LINK = np.dtype([(name, np.int64 if name == "row" else np.int32) for name in _NUMBERS], align=True)
+_MEMBER = np.dtype([("sequence", np.int64), ("record", np.int32), ("next_record", np.int32)])
 _PERSON = np.dtype([("sequence", np.int64), ("person", np.int64), ("survivor", np.int64)])
 _FIRST_CAPACITY = 1024
 _NOBODY = -1
@@ -28,47 +29,15 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 Numbers = NDArray[np.int64]
 
 
-class _Lists:
-    """The places of each record in a table: linked lists, the last one first."""
-
-    def __init__(self) -> None:
-        self._head = Column(np.int32, _NOBODY)
-        self._following = Column(np.int32)
-
-    def add(self, first: int, records: Numbers) -> None:
-        """Places from `first` on are of these records (n,), some of nobody."""
-        places = np.argsort(records, kind="stable")
-        places = places[np.count_nonzero(records == _NOBODY) :]
-        if not len(places):
-            return
-        of, places = records[places], places + first
-        self._head.reserve(int(of[-1]) + 1)
-        self._following.reserve(first + len(records))
-        begins, ends = np.ones((2, len(of)), np.bool_)
-        begins[1:] = ends[:-1] = of[1:] != of[:-1]
-        before = np.roll(places, 1)
-        before[begins] = self._head[of[begins]]
-        self._following[places] = before
-        self._head[of[ends]] = places[ends]
-
-    def take(self, records: Numbers) -> Numbers:
-        """Places of records (n,), each once; their lists are empty then."""
-        records = records[records < len(self._head)]
-        found, at = [], self._head[records]
-        while len(at := at[at >= 0]):
-            found.append(at)
-            at = self._following[at]
-        self._head[records] = _NOBODY
-        return np.concatenate([np.empty(0, np.int64), *found])
-
-
 class _Table:
-    """Rows of one type, and room to grow. Of some fields, `listed`, the rows of a record are found by lists."""
+    """Rows of one type, and room to grow. The rows that have a record in a field of `listed` are a linked list each:
+    `next_` and the field's name is a row's next one, the one added before."""
 
     def __init__(self, dtype: np.dtype[np.void], *listed: str) -> None:
         self._rows = np.empty(0, dtype)
         self._count = self._taken = 0
-        self._lists = {field: _Lists() for field in listed}
+        self._heads = {field: Column(np.int32, _NOBODY) for field in listed}
+        """By field and record: the last row, or -1."""
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -81,18 +50,17 @@ class _Table:
             longer[: self._count] = self.rows
             self._rows = longer
         self._rows[self._count : needed] = rows
-        for field, lists in self._lists.items():
-            lists.add(self._count, rows[field])
-        self._count = needed
+        first, self._count = self._count, needed
+        self._list(first)
 
     def take(self, records: Collection[int]) -> NDArray[np.void]:
-        """Rows of some records by any of the fields that are listed; they are of nobody then."""
+        """Rows that have some records in any of the fields that are listed; they are of nobody then."""
         wanted = np.unique(np.fromiter(records, np.int64))
-        places = np.unique(np.concatenate([lists.take(wanted) for lists in self._lists.values()]))
-        first = next(iter(self._lists))
+        places = np.unique(np.concatenate([self._unlisted(field, wanted) for field in self._heads]))
+        first = next(iter(self._heads))
         places = places[self._rows[first][places] != _NOBODY]  # not what was taken by another field, or by its alert
         taken: NDArray[np.void] = self._rows[places]
-        for field in self._lists:
+        for field in self._heads:
             self._rows[field][places] = _NOBODY
         self._taken += len(places)
         if self._taken > self._count // 2:
@@ -107,9 +75,35 @@ class _Table:
             if (left := int(there.sum())) < self._count // 2:
                 self._rows = self.rows[there]
                 self._count, self._taken = left, 0
-                self._lists = {field: _Lists() for field in self._lists}
-                for each, lists in self._lists.items():
-                    lists.add(0, self._rows[each])
+                for head in self._heads.values():
+                    head[:] = _NOBODY
+                self._list(0)
+
+    def _list(self, first: int) -> None:
+        """Put the rows from `first` on into the lists."""
+        for field, head in self._heads.items():
+            records = self._rows[field][first : self._count]
+            places = np.argsort(records, kind="stable")
+            places = places[np.count_nonzero(records == _NOBODY) :]
+            of, places = records[places], places + first
+            head.reserve(int(of[-1]) + 1 if len(of) else 0)
+            begins, ends = np.ones((2, len(of)), np.bool_)
+            begins[1:] = ends[:-1] = of[1:] != of[:-1]
+            following = np.roll(places, 1)
+            following[begins] = head[of[begins]]
+            self._rows[f"next_{field}"][places] = following
+            head[of[ends]] = places[ends]
+
+    def _unlisted(self, field: str, records: Numbers) -> Numbers:
+        """Places of all rows in the lists of some records (n,); the lists are empty then."""
+        head = self._heads[field]
+        records = records[records < len(head)]
+        found, at = [], head[records]
+        while len(at := at[at >= 0]):
+            found.append(at)
+            at = self._rows[f"next_{field}"][at]
+        head[records] = _NOBODY
+        return np.concatenate([np.empty(0, np.int64), *found])
 
 
 class Lookup:
@@ -124,7 +118,7 @@ class Lookup:
             self._links.add(np.concatenate([_places(row, pairs["left"], pairs["right"]) for row, pairs in stored]))
         for page in _pages(rows, "alert_rows_after"):
             persons = [(sequence, _hashed(person_id), _hashed(survivor)) for sequence, person_id, survivor, _ in page]
-            members = [(sequence, record) for sequence, *_, listed in page for record, _, _ in json.loads(listed)]
+            members = [(sequence, record, 0) for sequence, *_, listed in page for record, _, _ in json.loads(listed)]
             self._persons.add(np.array(persons, _PERSON))
             self._members.add(np.array(members, _MEMBER))
 
@@ -135,7 +129,7 @@ class Lookup:
     def add_alerts(self, alerts: Sequence[Alert]) -> None:
         """Alerts just stored."""
         persons = [(a.sequence, _hashed(a.person_id), _hashed(a.surviving_person_id)) for a in alerts]
-        members = [(alert.sequence, member.record) for alert in alerts for member in alert.members]
+        members = [(alert.sequence, member.record, 0) for alert in alerts for member in alert.members]
         self._persons.add(np.array(persons, _PERSON))
         self._members.add(np.array(members, _MEMBER))
 
