@@ -150,7 +150,9 @@ def peers(records: int, chosen: tuple[str, ...], seed: int, json_path: Path | No
     "--method", "methods", multiple=True, default=REPLIES, type=click.Choice(REPLIES), help="May be repeated."
 )
 @click.option("--probe", type=click.Choice(PROBES), help="Probe so, again and again, instead of one neutral call.")
-@click.option("--held", default=0, show_default=True, help="Records of others that the matcher holds besides.")
+@click.option(
+    "--held", type=click.IntRange(min=0), default=0, show_default=True, help="Records of others held besides."
+)
 @SEED
 @JSON
 def replies(

@@ -74,6 +74,7 @@ class LinkGraph:
         """Components of some records over links of `least` bits or more: members (M,) and offsets (C + 1,); component c
         has the members from `offsets[c]` to `offsets[c + 1]`, ascending."""
         # room for all there could be, of which memory is taken, and cleared, only for those there are
-        members, offsets = reserved((2, min(len(self.head), len(seeds) + 2 * self._count) + 1), np.int64)
+        room = min(len(self.head), len(seeds) + 2 * self._count) + 1
+        members, offsets = reserved((room,), np.int64), reserved((room,), np.int64)
         count = walk(seeds, least, *self.columns, self._seen.values, members, offsets)
         return members[: offsets[count]].copy(), offsets[: count + 1].copy()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from matcher.columns import Column
 from matcher.model import Alert, Links
+from matcher.store.kernels import list_rows, unlist_rows
 from matcher.store.packed import unpack_links
 
 _NUMBERS = ("row", "place", "left", "right", "next_left", "next_right")
@@ -35,7 +36,7 @@ class _Table:
 
     def __init__(self, dtype: np.dtype[np.void], *listed: str) -> None:
         self._rows = np.empty(0, dtype)
-        self._count = self._taken = 0
+        self._count = self._gone = 0
         self._heads = {field: Column(np.int32, _NOBODY) for field in listed}
         """By field and record: the last row, or -1."""
 
@@ -56,54 +57,33 @@ class _Table:
     def take(self, records: Collection[int]) -> NDArray[np.void]:
         """Rows that have some records in any of the fields that are listed; they are of nobody then."""
         wanted = np.unique(np.fromiter(records, np.int64))
-        places = np.unique(np.concatenate([self._unlisted(field, wanted) for field in self._heads]))
-        first = next(iter(self._heads))
-        places = places[self._rows[first][places] != _NOBODY]  # not what was taken by another field, or by its alert
+        found = [unlist_rows(wanted, self._rows[f"next_{each}"], head.values) for each, head in self._heads.items()]
+        places = np.unique(np.concatenate(found))
+        # a row that went by its other field, or by its alert, still stands in the list
+        places = places[self._rows[next(iter(self._heads))][places] != _NOBODY]
         taken: NDArray[np.void] = self._rows[places]
-        for field in self._heads:
-            self._rows[field][places] = _NOBODY
-        self._taken += len(places)
-        if self._taken > self._count // 2:
-            self.clear_out(first)
+        self.drop(places, *self._heads)
         return taken
 
-    def clear_out(self, field: str) -> None:
-        """Leave out the rows that are of nobody by a field, once they are most: records sent again night by night would
-        else fill memory with them."""
-        if self._count >= _FIRST_CAPACITY:
-            there = self.rows[field] != _NOBODY
-            if (left := int(there.sum())) < self._count // 2:
-                self._rows = self.rows[there]
-                self._count, self._taken = left, 0
-                for head in self._heads.values():
-                    head[:] = _NOBODY
-                self._list(0)
+    def drop(self, places: Numbers, *fields: str) -> None:
+        """Have some rows, each once and not dropped before, be of nobody by these fields. Once most are, they are left
+        out: records sent again night by night would else fill memory with them."""
+        for field in fields:
+            self._rows[field][places] = _NOBODY
+        self._gone += len(places)
+        if self._count >= _FIRST_CAPACITY and self._gone > self._count // 2:
+            self._rows = self.rows[self.rows[fields[0]] != _NOBODY]
+            self._count, self._gone = len(self._rows), 0
+            for head in self._heads.values():
+                head[:] = _NOBODY
+            self._list(0)
 
     def _list(self, first: int) -> None:
         """Put the rows from `first` on into the lists."""
+        new = self._rows[first : self._count]
         for field, head in self._heads.items():
-            records = self._rows[field][first : self._count]
-            places = np.argsort(records, kind="stable")
-            places = places[np.count_nonzero(records == _NOBODY) :]
-            of, places = records[places], places + first
-            head.reserve(int(of[-1]) + 1 if len(of) else 0)
-            begins, ends = np.ones((2, len(of)), np.bool_)
-            begins[1:] = ends[:-1] = of[1:] != of[:-1]
-            following = np.roll(places, 1)
-            following[begins] = head[of[begins]]
-            self._rows[f"next_{field}"][places] = following
-            head[of[ends]] = places[ends]
-
-    def _unlisted(self, field: str, records: Numbers) -> Numbers:
-        """Places of all rows in the lists of some records (n,); the lists are empty then."""
-        head = self._heads[field]
-        records = records[records < len(head)]
-        found, at = [], head[records]
-        while len(at := at[at >= 0]):
-            found.append(at)
-            at = self._rows[f"next_{field}"][at]
-        head[records] = _NOBODY
-        return np.concatenate([np.empty(0, np.int64), *found])
+            head.reserve(int(new[field].max(initial=_NOBODY)) + 1)
+            list_rows(first, new[field], new[f"next_{field}"], head.values)
 
 
 class Lookup:
@@ -115,11 +95,13 @@ class Lookup:
         self._persons = _Table(_PERSON)
         for page in _pages(rows, "links_after"):
             stored = [(row, unpack_links(packed)) for row, packed in page]
-            self._links.add(np.concatenate([_places(row, pairs["left"], pairs["right"]) for row, pairs in stored]))
+            places = np.concatenate([_places(row, pairs["left"], pairs["right"]) for row, pairs in stored])
+            self._links.add(places[places["left"] != _NOBODY])
         for page in _pages(rows, "alert_rows_after"):
             persons = [(sequence, _hashed(person_id), _hashed(survivor)) for sequence, person_id, survivor, _ in page]
             members = [(sequence, record, 0) for sequence, *_, listed in page for record, _, _ in json.loads(listed)]
-            self._persons.add(np.array(persons, _PERSON))
+            there = np.array(persons, _PERSON)
+            self._persons.add(there[there["person"] != _NOBODY])
             self._members.add(np.array(members, _MEMBER))
 
     def add_links(self, row: int, links: Links) -> None:
@@ -160,12 +142,10 @@ class Lookup:
         """Take out alerts that are purged, and of others, merges that ended, the survivor."""
         wanted = np.fromiter(purged, np.int64)
         persons, members = self._persons.rows, self._members.rows
-        found = np.isin(persons["sequence"], wanted)
-        persons["person"][found] = persons["survivor"][found] = _NOBODY
         persons["survivor"][np.isin(persons["sequence"], np.fromiter(ended, np.int64))] = _NOBODY
-        members["record"][np.isin(members["sequence"], wanted)] = _NOBODY
-        self._persons.clear_out("person")
-        self._members.clear_out("record")
+        found = [np.isin(rows["sequence"], wanted) for rows in (persons, members)]
+        self._persons.drop(np.flatnonzero(found[0] & (persons["person"] != _NOBODY)), "person", "survivor")
+        self._members.drop(np.flatnonzero(found[1] & (members["record"] != _NOBODY)), "record")
 
 
 def _pages(rows: Rows, query: str) -> Iterator[list[tuple[Any, ...]]]:

@@ -41,7 +41,7 @@ def answer(left, right, resolution, expires_at=0) -> Answer:
     return Answer(left, right, resolution, "reviewer", expires_at)
 
 
-def test_a_component_takes_no_memory_for_all_the_others():
+def test_a_component_allocates_nothing_for_all_the_others():  # what is allocated is overwritten, twice
     graph, left = LinkGraph(), np.arange(0, 200_000, 2)
     graph.reserve(200_000)
     graph.add(Links(left, left + 1, np.full(len(left), 9.0, np.float32)))
