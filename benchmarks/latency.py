@@ -2,10 +2,10 @@
 
 One matcher process that holds `records`; the feeds, the calls and the coordinator each in a process of their own, on
 the same cores. Of people known to exactly two agencies one record each is kept back; they are submitted one by one,
-open loop: at fixed times, whether or not the last one was answered, so that a stall is counted against every call it
-held up. An alert is timed from there as well, to when the coordinator's client yields it: the commit, which no agency
-sees, lies in between. Beside it stands what the disk itself takes to sync four kilobytes, since no acknowledgement
-comes before one.
+open loop: at times drawn beforehand, whether or not the last one was answered, so that a stall is counted against every
+call it held up. They are drawn, since calls a fixed time apart would come at few moments of the matcher's beat. An
+alert is timed from there as well, to when the coordinator's client yields it: the commit, which no agency sees, lies in
+between. Beside it stands what the disk itself takes to sync four kilobytes, since no acknowledgement comes before one.
 """
 
 import os
@@ -178,11 +178,12 @@ def _submit(deployment: Deployment, submissions: list[tuple[Record, RecordBatch]
             sender = Sender(deployment, agency)
             senders[agency] = FeedClient(sender.channel)
             senders[agency].check_name(agency)  # an integration's connection is open
+    moments = (np.arange(len(submissions)) + np.random.default_rng(len(submissions)).random(len(submissions))).tolist()
     began = time.monotonic()
     answered: list[_Call] = []
 
     def submit(number: int, record: Record, batch: RecordBatch) -> None:
-        due = began + number / _PER_SECOND
+        due = began + moments[number] / _PER_SECOND
         time.sleep(max(due - time.monotonic(), 0.0))
         senders[record[0]].submit(f"{record[1]}-{number}", batch)
         answered.append(_Call(record, due, time.monotonic()))
