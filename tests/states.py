@@ -35,6 +35,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from matcher.beat import Beat
 from matcher.errors import (
     CaseStateError,
     ConsumerFencedError,
@@ -125,7 +126,7 @@ class States(RuleBasedStateMachine):
 
     def serve(self) -> None:
         """What stands before the pipeline, for the store as it is now."""
-        matching = Matching(self.world.store, lambda: self.world.pipeline)
+        matching = Matching(self.world.store, Beat(), lambda: self.world.pipeline)
         matching._made.set_result(self.world.pipeline)  # its thread never runs: the steps match
         self.alerts = AlertServicer(matching, EPOCH, lambda _: True, self.world._now)
         self.cases = CaseServicer(_CASE_CONFIG, matching, self.world._now)

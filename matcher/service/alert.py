@@ -9,7 +9,6 @@ from time import monotonic
 
 import grpc
 
-from matcher.beat import to_beat
 from matcher.errors import AcknowledgeAheadError, ConsumerFencedError, InvalidArgumentError, PermissionDeniedError
 from matcher.explanation import ExplainedLink, Explainer
 from matcher.frame import pack_answer
@@ -87,7 +86,7 @@ class AlertServicer(AlertServiceServicer):
                 yield pb.WatchAlertsResponse(checkpoint=sequence)
                 quiet_since = monotonic()
             self._matching.wait_for_alert(sequence, _FENCE_SECONDS)
-            self._matching.pause(to_beat())
+            self._matching.beat.begin()
 
     def AcknowledgeAlerts(
         self, request: pb.AcknowledgeAlertsRequest, context: grpc.ServicerContext

@@ -7,14 +7,13 @@ When an agency is answered, and when others are heard, is kept apart: see `match
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
-from matcher.beat import to_beat, to_quiet
+from matcher.beat import Beat
 from matcher.errors import (
     InvalidArgumentError,
     MatcherError,
@@ -38,11 +37,14 @@ _NO_METHOD = "/(none)/(none)"
 class Guard(grpc.ServerInterceptor):
     """See the module."""
 
-    def __init__(self, directory: Directory, streams_per_caller: int, metrics: Metrics, auditor: Auditor) -> None:
+    def __init__(
+        self, directory: Directory, streams_per_caller: int, metrics: Metrics, auditor: Auditor, beat: Beat
+    ) -> None:  # fmt: skip
         self._directory = directory
         self._most_streams = streams_per_caller
         self._metrics = metrics
         self._auditor = auditor
+        self._beat = beat
         self._streams: dict[grpc.ServicerContext, Caller] = {}
         self._lock = Lock()
 
@@ -78,32 +80,35 @@ class Guard(grpc.ServerInterceptor):
         call: Callable[[Any, grpc.ServicerContext], Any] = (
             handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream  # type: ignore[assignment]
         )
+        streams = handler.request_streaming or handler.response_streaming
 
         def replies(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             """The one reply of a unary method, or all of a stream."""
             of_an_agency = True  # as long as nobody knows
             audited = self._auditor.call(method)
+
+            def asked(data: bytes) -> Any:
+                if of_an_agency and not streams:  # those wait for what comes
+                    self._beat.take(audited)
+                return audited.asked(_parse(parse, data))
+
             try:
                 caller = self._directory.identify(context)
                 of_an_agency = caller.role is Role.AGENCY
                 if not of_an_agency:
-                    time.sleep(to_beat())
+                    self._beat.begin()
                 audited.by(caller)
                 if not found:
                     raise UnknownMethodError("there is no such method")
                 authorise(caller, method)
                 audited.justified(context.invocation_metadata())
-                if handler.request_streaming or handler.response_streaming:
+                if streams:
                     self._hold(context, caller)
-                parsed = (
-                    map(audited.asked, (_parse(parse, part) for part in request))
-                    if handler.request_streaming
-                    else audited.asked(_parse(parse, request))
-                )
+                parsed = map(asked, request) if handler.request_streaming else asked(request)
                 for reply in call(parsed, context) if handler.response_streaming else (call(parsed, context),):
                     audited.told(reply)
                     if of_an_agency:
-                        time.sleep(to_quiet())
+                        self._beat.leave(audited)
                     yield reply
             except Exception as error:
                 if isinstance(error, UnknownCallerError):
@@ -111,11 +116,13 @@ class Guard(grpc.ServerInterceptor):
                 if not isinstance(error, grpc.RpcError):
                     audited.refused(_reason(error))
                 if of_an_agency:
-                    time.sleep(to_quiet())
+                    self._beat.leave(audited)
                 self._refuse(context, method, error)
             except GeneratorExit:
                 self._metrics.count(method, CANCELLED)
                 raise
+            finally:
+                self._beat.drop(audited)
             self._metrics.count(method, SERVED)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:

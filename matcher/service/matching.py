@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from threading import Condition, Event, Thread
 from time import monotonic
 
-from matcher.beat import to_beat
+from matcher.beat import Beat
 from matcher.errors import MatcherError, for_log
 from matcher.pipeline import Pipeline
 from matcher.store.base import Store
@@ -29,9 +29,10 @@ class Matching:
     """
 
     def __init__(
-        self, store: Store, make: Callable[[], Pipeline], report: Callable[[bool], None] = lambda working: None
-    ) -> None:
-        self.store = store
+        self, store: Store, beat: Beat, make: Callable[[], Pipeline],
+        report: Callable[[bool], None] = lambda working: None,
+    ) -> None:  # fmt: skip
+        self.store, self.beat = store, beat
         self.working = False
         self._make = make
         self._made: Future[Pipeline] = Future()
@@ -123,7 +124,7 @@ class Matching:
                     self.pipeline.rebuild()
                 self._set_working(True)
                 self._committed.wait(_IDLE_SECONDS)
-                self.pause(to_beat())
+                self.beat.begin()
                 self.store.drop_caches()  # on a beat of its own: matching that erased has taken long enough of the last
             except Exception as error:
                 self._recover(error)

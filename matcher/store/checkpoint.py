@@ -5,13 +5,12 @@ How long the log is tells what matching wrote: without large frames a copy begin
 """
 
 import logging
-import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 import apsw
 
-from matcher.beat import to_beat
+from matcher.beat import Beat
 
 log = logging.getLogger(__name__)
 _PAGES = 250
@@ -27,9 +26,10 @@ class Checkpoints:
     """Copies what `writer` commits, through a connection of their own that `connect` opens, until they are closed.
     `copying` is held meanwhile."""
 
-    def __init__(self, writer: apsw.Connection, connect: Callable[[], apsw.Connection]) -> None:
+    def __init__(self, writer: apsw.Connection, connect: Callable[[], apsw.Connection], beat: Beat) -> None:
         self.copying = Lock()
         self._connect = connect
+        self._beat = beat
         self._connection = self._opened()
         self._due = Event()
         self._pages = 0
@@ -72,7 +72,7 @@ class Checkpoints:
             if self._ending:
                 return
             if self._pages < _LARGE_PAGES:
-                time.sleep(to_beat())
+                self._beat.begin()
             self._copy()
 
     def _copy(self, writer: apsw.Connection | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from matcher.beat import Beat
 from matcher.errors import (
     AcknowledgeAheadError,
     NotFoundError,
@@ -61,6 +62,8 @@ class SqliteStore(SqliteCases):
         """Open or create the database, encrypted with the key (32 bytes) if one is given; this reads all of it, to
         prove it sound."""
         self._path = path
+        self.beat = Beat()
+        """On which copying the log begins."""
         self._write_lock = Turns()
         self._read_lock = threading.Lock()
         self._descriptor = lock(path)
@@ -85,7 +88,7 @@ class SqliteStore(SqliteCases):
                 self._writer.config, apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1
             )  # what is refused stays as it is
             with translated():
-                self._checkpoints = Checkpoints(self._writer, partial(connect, path, key))
+                self._checkpoints = Checkpoints(self._writer, partial(connect, path, key), self.beat)
             undo.callback(self._checkpoints.close)
             with self._writing() as writer:
                 prepare(writer)

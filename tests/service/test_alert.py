@@ -8,6 +8,7 @@ from itertools import takewhile
 import grpc
 import pytest
 
+from matcher.beat import Beat
 from matcher.model import AlertKind
 from matcher.service import alert as alert_service
 from matcher.service.matching import Matching
@@ -57,7 +58,7 @@ def test_checkpoints_come_on_after_the_clock_is_set_back(monkeypatch: pytest.Mon
     monkeypatch.setattr(alert_service, "CHECKPOINT_SECONDS", 0.02)
     monkeypatch.setattr(alert_service, "_FENCE_SECONDS", 0.005)
     clock = itertools.count(1_900_000_000, -3600)
-    matching = Matching(MemoryStore(), pytest.fail)  # type: ignore[arg-type]  # no pipeline is needed
+    matching = Matching(MemoryStore(), Beat(), pytest.fail)  # type: ignore[arg-type]  # no pipeline is needed
     servicer = alert_service.AlertServicer(matching, 1, lambda _: False, lambda: next(clock))
 
     class Context:

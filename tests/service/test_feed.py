@@ -4,13 +4,12 @@ import threading
 import time
 from queue import Queue
 from time import monotonic
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
-from hypothesis import given
-from hypothesis import strategies as st
 
 from matcher import beat
 from matcher.model import AlertKind
@@ -342,16 +341,27 @@ def test_streams_and_methods_that_are_not_there_keep_the_beat_too(
         assert time.monotonic() % 0.6 >= 0.5
 
 
-@given(st.floats(0, beat.BEAT_SECONDS, exclude_max=True), st.floats(0, 1))
-def test_a_reply_leaves_behind_what_matching_does_and_before_it_begins_again(passed: float, late: float) -> None:
-    wait = beat.quiet_from(passed, late)
-    leaves = (passed + wait) % beat.BEAT_SECONDS
-    assert beat._BUSY_SECONDS - 1e-9 <= leaves <= beat.BEAT_SECONDS - beat._LEAVING_SECONDS + 1e-9
-    assert 0 <= wait <= beat._BUSY_SECONDS + beat._LEAVING_SECONDS
-    if beat.quiet_from(passed, 0.0) > 0:
-        assert wait == beat.quiet_from(passed, 0.0)  # whoever waits leaves with all others that do
-    else:
-        assert wait <= late * beat._BLUR_SECONDS
+def test_a_beat_waits_for_a_call_in_hand_whose_reply_leaves_ahead_of_it(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(deployed, "police", batch("police", people(range(3))))
+    deployed.settle()
+    feed, store = deployed.feed("police"), deployed.server.matching.store
+    monkeypatch.setattr(beat, "BEAT_SECONDS", 0.6)
+    monkeypatch.setattr(beat, "_PATIENCE_SECONDS", 0.4)
+    submit = store.submit
+
+    def slow(*frame: Any) -> None:
+        submit(*frame)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(store, "submit", slow)
+    time.sleep(beat.to_beat() + 0.5)
+    feed.SubmitRecords(pb.SubmitRecordsRequest(request_id="s", batch=batch("police", people([7]))))
+    assert 0.05 < time.monotonic() % 0.6 < 0.3
+    assert store.matched_through < store.committed_through
+    deployed.settle()
+    assert time.monotonic() % 0.6 < 0.4  # on the same beat
 
 
 def test_what_comes_after_a_call_begins_on_a_beat(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
