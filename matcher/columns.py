@@ -24,7 +24,7 @@ _STEP = 1024
 """Entries by which a column grows at least."""
 
 
-def reserved(shape: tuple[int, ...], dtype: type[_Scalar], parts: int = 1) -> NDArray[_Scalar]:
+def reserved(shape: tuple[int, ...], dtype: type[_Scalar] | np.dtype[_Scalar], parts: int = 1) -> NDArray[_Scalar]:
     """An array of zeros, in `parts` of one size that each fill from their start. `AddressSpaceError` if the system does
     not give so much address space."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize

@@ -233,6 +233,9 @@ class Store(Protocol):
 
     # -- operation -----------------------------------------------------------------------------------------------
 
+    def prepare_erasing(self) -> None:
+        """Begin to make, beside all else, what the first outcome that erases or takes back would wait for."""
+
     def drop_caches(self) -> None:
         """Let go of copies in memory of what was erased since the last call."""
 

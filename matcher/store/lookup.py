@@ -1,41 +1,46 @@
 """Which rows speak of a record or a person, in memory.
 
 Indices of the database would say the same, but records and persons come in no order: each entry would touch another
-page, and at a million records pages of indices are most of what a commit writes. So this is made of the tables when
-first needed, and kept up to date. Cost: 32 bytes a link, 16 an alert's member, 24 an alert, 12 a record. What is there
+page, and at a million records pages of indices are most of what a commit writes. So this is made of the tables beside
+other work, and kept up to date. Cost: 32 bytes a link, 16 an alert's member, 24 an alert, 12 a record. What is there
 of a record is found by lists; what is there of a person, which closures alone ask for, by reading a column.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.columns import Column
+from matcher.columns import MOST_ROWS, Column, reserved
+from matcher.errors import StoreError
 from matcher.model import Alert, Links
 from matcher.store.kernels import list_rows, unlist_rows
 from matcher.store.packed import unpack_links
+from matcher.turns import Turns
 
 _NUMBERS = ("row", "place", "left", "right", "next_left", "next_right")
 _LINK = np.dtype([(name, np.int64 if name == "row" else np.int32) for name in _NUMBERS], align=True)
 _MEMBER = np.dtype([("sequence", np.int64), ("record", np.int32), ("next_record", np.int32)])
 _PERSON = np.dtype([("sequence", np.int64), ("person", np.int64), ("survivor", np.int64)])
-_FIRST_CAPACITY = 1024
+_FEW = 1024
+"""So many rows are kept, whatever is gone of them."""
 _NOBODY = -1
-_PAGE = 4096
-"""Rows read at a time."""
+_LINK_ROWS, _ALERTS = 32, 512
+"""Rows read at a time, a few milliseconds' work: others can read in between. A row of links may be of a whole frame."""
 Rows = Callable[..., list[tuple[Any, ...]]]
 Numbers = NDArray[np.int64]
 
 
 class _Table:
-    """Rows of one type, and room to grow. The rows that have a record in a field of `listed` are a linked list each:
-    `next_` and the field's name is a row's next one, the one added before."""
+    """Rows of one type. Those that have a record in a field of `listed` are a linked list each: `next_` and the field's
+    name is a row's next one, the one added before."""
 
     def __init__(self, dtype: np.dtype[np.void], *listed: str) -> None:
-        self._rows = np.empty(0, dtype)
+        self._rows: NDArray[np.void] = reserved((4 * MOST_ROWS,), dtype)
         self._count = self._gone = 0
         self._heads = {field: Column(np.int32, _NOBODY) for field in listed}
         """By field and record: the last row, or -1."""
@@ -45,13 +50,8 @@ class _Table:
         return self._rows[: self._count]
 
     def add(self, rows: NDArray[np.void]) -> None:
-        needed = self._count + len(rows)
-        if needed > len(self._rows):
-            longer = np.empty(max(2 * needed, _FIRST_CAPACITY), self._rows.dtype)
-            longer[: self._count] = self.rows
-            self._rows = longer
-        self._rows[self._count : needed] = rows
-        first, self._count = self._count, needed
+        first, self._count = self._count, self._count + len(rows)
+        self.rows[first:] = rows
         self._list(first)
 
     def take(self, records: Collection[int]) -> NDArray[np.void]:
@@ -71,9 +71,10 @@ class _Table:
         for field in fields:
             self._rows[field][places] = _NOBODY
         self._gone += len(places)
-        if self._count >= _FIRST_CAPACITY and self._gone > self._count // 2:
-            self._rows = self.rows[self.rows[fields[0]] != _NOBODY]
-            self._count, self._gone = len(self._rows), 0
+        if self._count >= _FEW and self._gone > self._count // 2:
+            left = self.rows[self.rows[fields[0]] != _NOBODY]
+            self._count, self._gone = len(left), 0
+            self.rows[:] = left
             for head in self._heads.values():
                 head[:] = _NOBODY
             self._list(0)
@@ -89,20 +90,25 @@ class _Table:
 class Lookup:
     """See the module. A row that is taken out is not found again."""
 
-    def __init__(self, rows: Rows) -> None:
-        """`rows` gives the rows of a query by its name; others can read between two calls of it."""
+    def __init__(self) -> None:
         self._links, self._members = _Table(_LINK, "left", "right"), _Table(_MEMBER, "record")
         self._persons = _Table(_PERSON)
-        for page in _pages(rows, "links_after"):
+        self._last_row = self._last_sequence = 0
+        """How far the tables were read."""
+
+    def read(self, rows: Rows) -> bool:
+        """Take in the next stored links or alerts, some at a time; whether there were any."""
+        if page := rows("links_after", self._last_row, _LINK_ROWS):
             stored = [(row, unpack_links(packed)) for row, packed in page]
             places = np.concatenate([_places(row, pairs["left"], pairs["right"]) for row, pairs in stored])
             self._links.add(places[places["left"] != _NOBODY])
-        for page in _pages(rows, "alert_rows_after"):
-            persons = [(sequence, _hashed(person_id), _hashed(survivor)) for sequence, person_id, survivor, _ in page]
-            members = [(sequence, record, 0) for sequence, *_, listed in page for record, _, _ in json.loads(listed)]
-            there = np.array(persons, _PERSON)
-            self._persons.add(there[there["person"] != _NOBODY])
-            self._members.add(np.array(members, _MEMBER))
+            self._last_row = page[-1][0]
+        elif page := rows("alert_rows_after", self._last_sequence, _ALERTS):
+            sequences, persons, survivors, members = zip(*page, strict=True)
+            listed = json.loads(f"[{','.join(members)}]")  # in one go: there are few a row
+            self._add_alerts(sequences, persons, survivors, [[record for record, _, _ in each] for each in listed])
+            self._last_sequence = sequences[-1]
+        return bool(page)
 
     def add_links(self, row: int, links: Links) -> None:
         """Links just stored, in one row."""
@@ -110,10 +116,25 @@ class Lookup:
 
     def add_alerts(self, alerts: Sequence[Alert]) -> None:
         """Alerts just stored."""
-        persons = [(a.sequence, _hashed(a.person_id), _hashed(a.surviving_person_id)) for a in alerts]
-        members = [(alert.sequence, member.record, 0) for alert in alerts for member in alert.members]
-        self._persons.add(np.array(persons, _PERSON))
-        self._members.add(np.array(members, _MEMBER))
+        self._add_alerts(
+            [alert.sequence for alert in alerts],
+            [alert.person_id for alert in alerts],
+            [alert.surviving_person_id for alert in alerts],
+            [[member.record for member in alert.members] for alert in alerts],
+        )
+
+    def _add_alerts(
+        self, sequences: Sequence[int], person_ids: Sequence[bytes], survivors: Sequence[bytes],
+        records: Sequence[Sequence[int]],
+    ) -> None:  # fmt: skip
+        persons = np.empty(len(sequences), _PERSON)
+        persons["sequence"] = sequences
+        persons["person"], persons["survivor"] = (list(map(_hashed, each)) for each in (person_ids, survivors))
+        members = np.empty(sum(map(len, records)), _MEMBER)
+        members["sequence"] = np.repeat(persons["sequence"], list(map(len, records)))
+        members["record"] = list(chain.from_iterable(records))
+        self._persons.add(persons[persons["person"] != _NOBODY])
+        self._members.add(members)
 
     def take_links(self, records: Collection[int]) -> dict[int, Numbers]:
         """Places by row of all links of some records; they are taken out."""
@@ -148,12 +169,51 @@ class Lookup:
         self._members.drop(np.flatnonzero(found[1] & (members["record"] != _NOBODY)), "record")
 
 
-def _pages(rows: Rows, query: str) -> Iterator[list[tuple[Any, ...]]]:
-    """Pages of a query that takes the first column's last value and a limit."""
-    last = 0
-    while page := rows(query, last, _PAGE):
-        yield page
-        last = page[-1][0]
+class Lookups:
+    """The look-up of a database: made in a thread of its own while others read and write, and from then on brought up
+    to date by whoever writes."""
+
+    def __init__(self, rows: Rows, writing: Turns) -> None:
+        """`rows` gives the rows of a query by its name; `writing` is held by whoever writes."""
+        self._rows = rows
+        self._writing = writing
+        self._made: Lookup | None = None
+        self._maker = ThreadPoolExecutor(1, "look-ups")
+        self._making: Future[None] | None = None
+        self._closing = False
+
+    def prepare(self) -> Future[None]:
+        """Have it made, unless it is there or in the making. Not while it is taken."""
+        if self._closing:
+            raise StoreError("the database is closed")
+        if self._making is None or (self._made is None and self._making.done()):
+            self._making = self._maker.submit(self._make)
+        return self._making
+
+    def take(self) -> Lookup | None:
+        """It, if it is there. The caller holds `writing`, and gives it back once it says what is committed; one that is
+        not given back, as it may not do so, has to be made anew."""
+        taken, self._made = self._made, None
+        return taken
+
+    def give_back(self, lookup: Lookup | None) -> None:
+        """The caller still is the only one who writes of links and alerts."""
+        self._made = self._made or lookup
+
+    def close(self) -> None:
+        """Make nothing any more."""
+        self._closing = True
+        self._maker.shutdown()
+
+    def _make(self) -> None:
+        made = Lookup()
+        while made.read(self._rows):
+            if self._closing:
+                raise StoreError("the database is closed")
+        with self._writing:  # what came meanwhile
+            while made.read(self._rows):
+                pass
+            self._made = made
 
 
 def _places(row: int, left: Numbers, right: Numbers) -> NDArray[np.void]:

@@ -60,9 +60,7 @@ class MemoryStore:
         self._cases = MemoryCases()
         self._closed: dict[int, ClosedRecord] = {}
         self._contacts: dict[int, set[int]] = {}
-        self._matched_through = 0
-        self._next_record = 0
-        self._today = 0
+        self._matched_through = self._next_record = self._today = 0
 
     # -- identity of the database --------------------------------------------------------------------------------
 
@@ -317,6 +315,9 @@ class MemoryStore:
 
     # -- operation -----------------------------------------------------------------------------------------------
 
+    def prepare_erasing(self) -> None:
+        """See `Store`. There is nothing to prepare."""
+
     def drop_caches(self) -> None:
         """See `Store`. There are none."""
 
@@ -373,10 +374,8 @@ class MemoryStore:
             self._close(closure)
         for record, day in outcome.contacts:
             self._contacts.setdefault(record, set()).add(day)
-        if outcome.contacts_from is not None:
-            kept = {
-                record: {day for day in days if day >= outcome.contacts_from} for record, days in self._contacts.items()
-            }
+        if (first := outcome.contacts_from) is not None:
+            kept = {record: {day for day in days if day >= first} for record, days in self._contacts.items()}
             self._contacts = {record: days for record, days in kept.items() if days}
         # last, so that nothing this outcome raised about a record outlives it
         self._links.drop(outcome.gone)

@@ -37,7 +37,7 @@ from matcher.store.base import FeedState, MatchedFrame, Tellings
 from matcher.store.checkpoint import Checkpoints
 from matcher.store.checks import check_outcome
 from matcher.store.connection import connect, cut_log, lock, make_private, open_reader, open_writer, prepare, translated
-from matcher.store.lookup import Lookup
+from matcher.store.lookup import Lookups
 from matcher.store.outcome import needs_lookup, write_outcome
 from matcher.store.packed import read_links
 from matcher.store.queries import QUERIES as SQL
@@ -69,7 +69,7 @@ class SqliteStore(SqliteCases):
         self._descriptor = lock(path)
         self._erased_in_log = True  # of a run that was killed, perhaps
         self._erased_in_caches = False
-        self._lookup: Lookup | None = None
+        self._lookups = Lookups(self._rows, self._write_lock)
         self._fresh: dict[int, Frame] = {}
         """Frames just appended, by number, so that matching need not read them back. None stays behind its turn."""
         with ExitStack() as undo:
@@ -116,6 +116,7 @@ class SqliteStore(SqliteCases):
 
     def close(self) -> None:
         """See `Store`."""
+        self._lookups.close()
         with self._write_lock, self._read_lock, translated():
             self._fresh.clear()
             descriptor, self._descriptor = self._descriptor, -1
@@ -206,11 +207,10 @@ class SqliteStore(SqliteCases):
     def commit_matching(self, outcome: MatchOutcome) -> None:
         """See `Store`."""
         erases = bool(outcome.gone or outcome.patches or outcome.emptied or outcome.closures)
-        if self._lookup is None and needs_lookup(outcome):
-            self._lookup = Lookup(self._rows)
-        # should this fail, it is ahead of the tables
-        lookup, self._lookup = self._lookup, None
+        if needs_lookup(outcome):
+            self._lookups.prepare().result()
         with self._writing(erases=erases) as writer:
+            lookup = self._lookups.take()
             check_outcome(
                 outcome,
                 writer.execute(SQL["committed_through"]).get,
@@ -218,12 +218,16 @@ class SqliteStore(SqliteCases):
                 writer.execute(SQL["last_sequence"]).get,
             )
             write_outcome(writer, lookup, outcome)
-        self._lookup = lookup
+        self._lookups.give_back(lookup)
         self._drop_fresh(outcome.matched_through)
 
     def _drop_fresh(self, through: int) -> None:
         for number in [number for number in list(self._fresh) if number <= through]:
             self._fresh.pop(number, None)
+
+    def prepare_erasing(self) -> None:
+        """See `Store`."""
+        self._lookups.prepare()
 
     def matched_frames(self) -> Iterator[MatchedFrame]:
         """See `Store`. Frames are read one at a time, so that others can read in between."""

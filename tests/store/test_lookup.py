@@ -1,16 +1,22 @@
 """What the store finds by record, in memory, stays as small as what is there."""
 
+from pathlib import Path
+from threading import Event
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.model import Links
+from matcher.errors import StoreError
+from matcher.model import Links, MatchOutcome
 from matcher.store import lookup as module
 from matcher.store.lookup import Lookup
 from matcher.store.packed import unpack_links
+from matcher.store.sqlite import SqliteStore
 
-from .build import alert
+from .build import alert, fill, pairs
+from .build import links as some_links
 
 RECORDS = 3000
 
@@ -20,7 +26,7 @@ def links(left: np.ndarray, right: np.ndarray) -> Links:
 
 
 def test_links_of_records_sent_again_night_by_night_do_not_add_up() -> None:
-    lookup = Lookup(lambda *_: [])
+    lookup = Lookup()
     left = np.arange(RECORDS)
     lookup.add_links(1, links(left, left + RECORDS))
     for night in range(2, 9):
@@ -35,7 +41,9 @@ def test_links_of_records_sent_again_night_by_night_do_not_add_up() -> None:
 def test_links_that_were_dropped_before_a_start_take_no_memory() -> None:
     table = np.zeros(1000, unpack_links(b"").dtype)
     table["right"][:10] = np.arange(1, 11)
-    lookup = Lookup(lambda query, last, _: [(1, table.tobytes())] if query == "links_after" and last == 0 else [])
+    lookup = Lookup()
+    while lookup.read(lambda query, last, _: [(1, table.tobytes())] if query == "links_after" and last == 0 else []):
+        pass
     assert len(lookup._links.rows) == 10
     assert {row: places.tolist() for row, places in lookup.take_links([3]).items()} == {1: [2]}
 
@@ -43,8 +51,8 @@ def test_links_that_were_dropped_before_a_start_take_no_memory() -> None:
 @given(st.data())
 def test_places_are_those_of_the_links_that_were_added_and_not_taken(data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_FIRST_CAPACITY", 4)  # so that rows are left out
-        lookup = Lookup(lambda *_: [])
+        patch.setattr(module, "_FEW", 4)  # so that rows are left out
+        lookup = Lookup()
         known: list[tuple[int, int, tuple[int, int]]] = []
         some = st.lists(st.integers(0, 12), max_size=3)
         pair = st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda each: each[0] < each[1])
@@ -63,8 +71,8 @@ def test_places_are_those_of_the_links_that_were_added_and_not_taken(data: st.Da
 @given(st.data())
 def test_memberships_are_those_of_alerts_that_were_added_and_not_taken(data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_FIRST_CAPACITY", 4)
-        lookup = Lookup(lambda *_: [])
+        patch.setattr(module, "_FEW", 4)
+        lookup = Lookup()
         known: set[tuple[int, int]] = set()
         there: set[int] = set()
         some = st.lists(st.integers(0, 12), max_size=3)
@@ -84,3 +92,82 @@ def test_memberships_are_those_of_alerts_that_were_added_and_not_taken(data: st.
             known -= set(expected)
             for each in range(1, sequence + 1):  # about a person of its own
                 assert lookup.alerts_of(bytes([each] * 16)) == [each] * (each in there)
+
+
+def match(store: SqliteStore, frame: int) -> None:
+    """Link two records of a frame's own, and tell of them."""
+    pair = 2 * frame, 2 * frame + 1
+    store.commit_matching(MatchOutcome(frame, links=some_links((*pair, 1.0)), alerts=[alert(frame, *pair)]))
+
+
+def erase(store: SqliteStore, through: int, *records: int) -> None:
+    store.commit_matching(MatchOutcome(through, gone=list(records)))
+
+
+def left(store: SqliteStore) -> tuple[list[int], list[int]]:
+    """Records that have links, and that alerts name."""
+    linked = [record for pair in pairs(store.links()) for record in pair[:2]]
+    return linked, [member.record for each in store.alerts_after(0, 99) for member in each.members]
+
+
+@pytest.mark.parametrize("held_up", [1, 3, 5])
+def test_what_is_stored_while_it_is_made_is_found_too(
+    path: Path, held_up: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`held_up`: behind so many readings of the tables."""
+    monkeypatch.setattr(module, "_LINK_ROWS", 2)
+    monkeypatch.setattr(module, "_ALERTS", 2)
+    read, reached, goes_on, readings = Lookup.read, Event(), Event(), []
+
+    def slow(lookup: Lookup, rows: module.Rows) -> bool:
+        found = read(lookup, rows)
+        readings.append(found)
+        if len(readings) == held_up:
+            reached.set()
+            assert goes_on.wait(20)
+        return found
+
+    monkeypatch.setattr(Lookup, "read", slow)
+    store = SqliteStore(path)
+    fill(store, frames=9)
+    for frame in range(1, 5):
+        match(store, frame)
+    store.prepare_erasing()
+    assert reached.wait(20)
+    for frame in range(5, 8):
+        match(store, frame)
+    assert not readings[held_up:]
+    goes_on.set()
+    erase(store, 7, 2, 8, 9, 10, 15)
+    match(store, 8)
+    erase(store, 8, 5, 17)
+    assert left(store) == ([6, 7, 12, 13], [3, 4, 6, 7, 11, 12, 13, 14, 16])
+    assert sum(readings) == 4 + 4  # once
+    store.close()
+
+
+def test_it_is_made_anew_once_it_may_say_what_is_not_stored(path: Path) -> None:
+    store = SqliteStore(path)
+    fill(store)
+    match(store, 1)
+    with pytest.raises(ValueError, match="matched_through"):
+        erase(store, 99, 2)
+    erase(store, 1, 2)
+    assert left(store) == ([], [3])
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.prepare_erasing()
+
+
+def test_closing_does_not_wait_for_all_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = Event()
+
+    def endless(_: Lookup, __: module.Rows) -> bool:
+        started.set()
+        return True
+
+    store = SqliteStore(path)
+    monkeypatch.setattr(Lookup, "read", endless)
+    store.prepare_erasing()
+    assert started.wait(20)
+    store.close()

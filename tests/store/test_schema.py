@@ -53,7 +53,7 @@ def test_every_query_fits_the_schema_and_is_used() -> None:
         bindings = len(set(re.findall(r"\?\d", statement))) or statement.count("?")
         connection.execute(f"EXPLAIN {statement}", (None,) * bindings).fetchall()
     source = "".join(file.read_text() for file in _HERE.glob("*.py"))
-    used = set(re.findall(r'(?:SQL\[|self\._value\(|self\._rows\(|_pages\(rows, )"(\w+)"', source))
+    used = set(re.findall(r'(?:SQL\[|self\._value\(|rows\()"(\w+)"', source))
     assert used == set(QUERIES)
 
 
