@@ -13,7 +13,7 @@ from matcher.errors import AddressSpaceError
 
 MOST_ROWS = 1 << 26
 """Address space is taken for so many rows, blocks of a pass and aliases of an agency, 67 million, and for four times as
-many links: those removed count until memory is made anew."""
+many links, alerts and their members: those removed count until memory is made anew."""
 MOST_NUMBERS = (1 << 31) - 1
 """And for so many numbers of records, all that are ever given: what 32 bits hold. None is given twice."""
 _Scalar = TypeVar("_Scalar", bound=np.generic)

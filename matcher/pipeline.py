@@ -110,8 +110,7 @@ class Pipeline:
                 Rules(self._epochs.judge, self._comparer.ranks, self.settings.leader_margin),
                 self.scorer.thresholds.match_weight,
             )
-            self.matched_through = self.store.matched_through
-            numbered = self.store.next_record
+            self.matched_through, numbered = self.store.matched_through, self.store.next_record
             with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "reading-frames") as reading_frames:
                 stored_links, tellings = reading.submit(self.store.links), reading.submit(list, self.store.tellings())
                 self._intake.restore(numbered, reading_frames, self.store.matched_frames())
@@ -125,6 +124,7 @@ class Pipeline:
             self.alerting = Alerting(self.store, self.registry, self._names, self.settings, self._now, told)
             self.alerting.hold(self.today, self.persons.people(self._still(self.alerting.told.persons())))
             self._complete = True
+            self.store.prepare_erasing()
 
     # -- matching ----------------------------------------------------------------------------------------------------
 

@@ -113,7 +113,6 @@ class Matching:
             return
         self._set_working(True)
         self._made.set_result(made)
-        self.store.prepare_erasing()
         while not self._stopping.is_set():
             self._committed.clear()
             try:
@@ -147,7 +146,6 @@ class Matching:
                 return
             try:
                 self.pipeline.rebuild()
-                self.store.prepare_erasing()
                 self._singly = self.pipeline.frames_waiting
                 return
             except Exception as again:

@@ -7,6 +7,7 @@ of a record is found by lists; what is there of a person, which closures alone a
 """
 
 import json
+import logging
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.columns import MOST_ROWS, Column, reserved
-from matcher.errors import StoreError
+from matcher.errors import AddressSpaceError, for_log
 from matcher.model import Alert, Links
 from matcher.store.kernels import list_rows, unlist_rows
 from matcher.store.packed import unpack_links
 from matcher.turns import Turns
 
+_log = logging.getLogger(__name__)
 _NUMBERS = ("row", "place", "left", "right", "next_left", "next_right")
 _LINK = np.dtype([(name, np.int64 if name == "row" else np.int32) for name in _NUMBERS], align=True)
 _MEMBER = np.dtype([("sequence", np.int64), ("record", np.int32), ("next_record", np.int32)])
@@ -50,7 +52,10 @@ class _Table:
         return self._rows[: self._count]
 
     def add(self, rows: NDArray[np.void]) -> None:
-        first, self._count = self._count, self._count + len(rows)
+        first, needed = self._count, self._count + len(rows)
+        if needed > len(self._rows):
+            raise AddressSpaceError(f"look-ups are made for {len(self._rows)} rows at most")
+        self._count = needed
         self.rows[first:] = rows
         self._list(first)
 
@@ -182,34 +187,45 @@ class Lookups:
         self._making: Future[None] | None = None
         self._closing = False
 
-    def prepare(self) -> Future[None]:
-        """Have it made, unless it is there or in the making. Not while it is taken."""
-        if self._closing:
-            raise StoreError("the database is closed")
-        if self._making is None or (self._made is None and self._making.done()):
-            self._making = self._maker.submit(self._make)
-        return self._making
+    def prepare(self) -> None:
+        """Begin to make it, unless it is there or in the making. Not while it is taken."""
+        if self._making is None or (self._making.done() and self._made is None):
+            self._making = self._maker.submit(self._make_beside)
+
+    def complete(self) -> None:
+        """Return when it is there. What its making raises is raised here."""
+        if self._making:
+            self._making.result()
+        if self._made is None:
+            self._make()
 
     def take(self) -> Lookup | None:
         """It, if it is there. The caller holds `writing`, and gives it back once it says what is committed; one that is
-        not given back, as it may not do so, has to be made anew."""
+        not given back, as it may not do so, is made anew."""
         taken, self._made = self._made, None
         return taken
 
     def give_back(self, lookup: Lookup | None) -> None:
         """The caller still is the only one who writes of links and alerts."""
-        self._made = self._made or lookup
+        if lookup:
+            self._made = lookup
 
     def close(self) -> None:
         """Make nothing any more."""
         self._closing = True
         self._maker.shutdown()
 
+    def _make_beside(self) -> None:
+        try:
+            self._make()
+        except Exception as error:
+            _log.warning("links and alerts are read again for the next erasure (%s)", for_log(error))
+
     def _make(self) -> None:
         made = Lookup()
         while made.read(self._rows):
             if self._closing:
-                raise StoreError("the database is closed")
+                return
         with self._writing:  # what came meanwhile
             while made.read(self._rows):
                 pass

@@ -22,6 +22,7 @@ def write_outcome(writer: apsw.Connection, lookup: Lookup | None, outcome: Match
     """All of it, in the order `Store.commit_matching` promises; `ValueError` if it does not fit what is stored.
 
     `lookup` is brought up to date; it must be there if the outcome `needs_lookup`."""
+    _check_there(lookup, outcome)
     _patch(writer, outcome.patches)
     for frame_id, numbers in outcome.record_numbers.items():
         writer.execute(SQL["set_numbers"], (int(frame_id), np.ascontiguousarray(numbers, "<i8").tobytes()))
@@ -57,6 +58,11 @@ def write_outcome(writer: apsw.Connection, lookup: Lookup | None, outcome: Match
     if lookup:
         _forget(writer, lookup, outcome.gone)
     writer.execute(SQL["advance"], (int(outcome.matched_through), int(outcome.next_record), int(outcome.today)))
+
+
+def _check_there(lookup: Lookup | None, outcome: MatchOutcome) -> None:
+    if lookup is None and needs_lookup(outcome):
+        raise ValueError("what an outcome takes back cannot be found")
 
 
 def _patch(writer: apsw.Connection, patches: list[Patch]) -> None:

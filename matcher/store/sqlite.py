@@ -63,7 +63,7 @@ class SqliteStore(SqliteCases):
         prove it sound."""
         self._path = path
         self.beat = Beat()
-        """On which copying the log begins."""
+        """The matcher's, on which copying the log begins too."""
         self._write_lock = Turns()
         self._read_lock = threading.Lock()
         self._descriptor = lock(path)
@@ -208,7 +208,7 @@ class SqliteStore(SqliteCases):
         """See `Store`."""
         erases = bool(outcome.gone or outcome.patches or outcome.emptied or outcome.closures)
         if needs_lookup(outcome):
-            self._lookups.prepare().result()
+            self._lookups.complete()
         with self._writing(erases=erases) as writer:
             lookup = self._lookups.take()
             check_outcome(

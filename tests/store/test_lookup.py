@@ -2,16 +2,17 @@
 
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.errors import StoreError
 from matcher.model import Links, MatchOutcome
 from matcher.store import lookup as module
 from matcher.store.lookup import Lookup
+from matcher.store.outcome import write_outcome
 from matcher.store.packed import unpack_links
 from matcher.store.sqlite import SqliteStore
 
@@ -146,17 +147,43 @@ def test_what_is_stored_while_it_is_made_is_found_too(
     store.close()
 
 
-def test_it_is_made_anew_once_it_may_say_what_is_not_stored(path: Path) -> None:
+def test_it_is_made_anew_once_it_may_say_what_is_not_stored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SqliteStore(path)
     fill(store)
     match(store, 1)
-    with pytest.raises(ValueError, match="matched_through"):
-        erase(store, 99, 2)
+
+    def fails(*written: Any) -> None:
+        write_outcome(*written)
+        raise ValueError("too late")
+
+    with monkeypatch.context() as failing:
+        failing.setattr("matcher.store.sqlite.write_outcome", fails)
+        with pytest.raises(ValueError, match="too late"):
+            erase(store, 1, 2)
+    assert left(store) == ([2, 3], [2, 3])
     erase(store, 1, 2)
     assert left(store) == ([], [3])
     store.close()
-    with pytest.raises(StoreError, match="closed"):
+
+
+def test_what_cannot_be_made_beside_is_made_when_it_is_needed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: Lookup, __: module.Rows) -> bool:
+        raise MemoryError("what it held")
+
+    store = SqliteStore(path)
+    fill(store)
+    match(store, 1)
+    with monkeypatch.context() as failing:
+        failing.setattr(Lookup, "read", fails)
         store.prepare_erasing()
+        with pytest.raises(MemoryError):
+            erase(store, 1, 2)
+    assert caplog.messages == ["links and alerts are read again for the next erasure (MemoryError)"]
+    erase(store, 1, 2)
+    assert left(store) == ([], [3])
+    store.close()
 
 
 def test_closing_does_not_wait_for_all_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
